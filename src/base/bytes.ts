@@ -1,0 +1,163 @@
+// Owns: the one way to put integers, floats and texts into bytes and to take them out again. Little-endian. Used for log
+// entries, stored values and frames between threads; what the fields mean is each room's own business.
+// (B1) A reader never returns bytes past its end: it throws a PawlError("quarantined"), so a damaged value cannot be misread as a short one.
+
+import { PawlError, assert } from "./errors.ts";
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder("utf-8", { fatal: true });
+const TWO_32 = 2 ** 32;
+
+/** A growing buffer. `take()` hands out a copy-free view and starts anew. */
+export class ByteWriter {
+  private buffer: Uint8Array<ArrayBuffer>;
+  private view: DataView<ArrayBuffer>;
+  length = 0;
+
+  constructor(initialBytes = 256) {
+    this.buffer = new Uint8Array(initialBytes);
+    this.view = new DataView(this.buffer.buffer);
+  }
+
+  private room(count: number): number {
+    const at = this.length;
+    this.length = at + count;
+    if (this.length > this.buffer.length) this.grow(this.length);
+    return at;
+  }
+
+  private grow(needed: number): void {
+    const bigger = new Uint8Array(Math.max(needed, this.buffer.length * 2));
+    bigger.set(this.buffer);
+    this.buffer = bigger;
+    this.view = new DataView(bigger.buffer);
+  }
+
+  u8(value: number): void {
+    const at = this.room(1);
+    this.buffer[at] = value;
+  }
+
+  u16(value: number): void {
+    const at = this.room(2);
+    this.view.setUint16(at, value, true);
+  }
+
+  u32(value: number): void {
+    const at = this.room(4);
+    this.view.setUint32(at, value, true);
+  }
+
+  /** An integer in [0, 2^48): ordinals, indexes. */
+  u48(value: number): void {
+    assert(value >= 0 && value < 2 ** 48, "u48 out of range");
+    const at = this.room(6);
+    this.view.setUint32(at, value % TWO_32, true);
+    this.view.setUint16(at + 4, Math.floor(value / TWO_32), true);
+  }
+
+  f64(value: number): void {
+    const at = this.room(8);
+    this.view.setFloat64(at, value, true);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.u32(value.length);
+    this.raw(value);
+  }
+
+  raw(value: Uint8Array): void {
+    const at = this.room(value.length);
+    this.buffer.set(value, at);
+  }
+
+  string(value: string): void {
+    this.bytes(utf8.encode(value));
+  }
+
+  /** Writes a u32 at an earlier place, for lengths known only afterwards. */
+  patchU32(at: number, value: number): void {
+    this.view.setUint32(at, value, true);
+  }
+
+  /** The bytes written so far; the writer starts anew on another buffer, so the result is the caller's own. */
+  take(): Uint8Array {
+    const out = this.buffer.subarray(0, this.length);
+    this.buffer = new Uint8Array(256);
+    this.view = new DataView(this.buffer.buffer);
+    this.length = 0;
+    return out;
+  }
+}
+
+export class ByteReader {
+  private readonly view: DataView;
+  private readonly data: Uint8Array;
+  at: number;
+
+  constructor(data: Uint8Array, at = 0) {
+    this.data = data;
+    this.view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    this.at = at;
+  }
+
+  get left(): number {
+    return this.data.length - this.at;
+  }
+
+  private need(count: number): number {
+    const at = this.at;
+    if (at + count > this.data.length) throw new PawlError("quarantined", `value ends at byte ${this.data.length}, needed ${at + count} (B1)`);
+    this.at = at + count;
+    return at;
+  }
+
+  u8(): number {
+    return this.data[this.need(1)] as number;
+  }
+
+  u16(): number {
+    return this.view.getUint16(this.need(2), true);
+  }
+
+  u32(): number {
+    return this.view.getUint32(this.need(4), true);
+  }
+
+  u48(): number {
+    const at = this.need(6);
+    return this.view.getUint32(at, true) + this.view.getUint16(at + 4, true) * TWO_32;
+  }
+
+  f64(): number {
+    return this.view.getFloat64(this.need(8), true);
+  }
+
+  /** A view into the input, not a copy. */
+  bytes(): Uint8Array {
+    return this.raw(this.u32());
+  }
+
+  raw(count: number): Uint8Array {
+    const at = this.need(count);
+    return this.data.subarray(at, at + count);
+  }
+
+  string(): string {
+    return text.decode(this.bytes());
+  }
+}
+
+export function utf8Bytes(value: string): Uint8Array {
+  return utf8.encode(value);
+}
+
+export function utf8Text(value: Uint8Array): string {
+  return text.decode(value);
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

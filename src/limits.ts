@@ -1,0 +1,118 @@
+// Owns: every bound in Pawl and the relations between them. Reaching one is a named refusal or a named wait, never growth.
+// Units are the last word of each name.
+
+import { assert } from "./base/errors.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const limits = {
+  // Identifiers and definitions, as callers send them.
+  jobIdMaxChars: 128,
+  cronMaxChars: 256,
+  payloadMaxBytes: 256 * KIB,
+  bodyMaxBytes: MIB,
+  labelsMax: 32,
+  tagsMax: 32,
+  jsonMaxDepth: 32,
+  idempotencyKeyMaxChars: 255,
+  previewSchedulesMax: 1000,
+  previewCountMax: 10_000,
+  pageMax: 1000,
+  pageDefault: 100,
+
+  // Replicated capacities, written into the first entry of a cluster.
+  jobsMax: 10_000_000,
+  liveExecutionsMax: 1_000_000,
+  schedulesMax: 262_144,
+  classesMax: 65_536,
+  keysPerGenerationMax: 10_000_000,
+  keyGenerations: 24,
+  nodesMax: 64,
+  slotsMax: 4096,
+
+  // Retry, attempt and misfire policy.
+  attemptsMax: 1000,
+  lossesMax: 10,
+  timeoutDefaultMs: 3_600_000,
+  timeoutMaxMs: 30 * 86_400_000,
+  timeoutGraceMs: 5_000,
+  misfireWithinDefaultMs: 60_000,
+  misfireMaxDefault: 100,
+  missedPerRangeMax: 10_000,
+  errorTextMaxBytes: 512,
+  scheduleHorizonYears: 40,
+
+  // Consensus.
+  heartbeatMs: 100,
+  electionTimeoutMs: 1_000,
+  appendsInFlightMax: 2,
+  appendMaxBytes: MIB,
+  entryMaxBytes: 2 * MIB,
+  uncommittedMaxBytes: 32 * MIB,
+  logCacheMaxBytes: 16 * MIB,
+  readsWaitingMax: 10_000,
+
+  // Entries and proposals.
+  entryItemsMax: 4096,
+  entryPaceMinMs: 2,
+  entryPaceBusyMs: 10,
+  entryBusyItemsPerSecond: 5_000,
+  entriesInFlightMax: 2,
+  proposalsWaitingMax: 20_000,
+  proposalsWaitingMaxBytes: 32 * MIB,
+  proposalTimeoutMs: 10_000,
+  recomputesMax: 16,
+  noQuorumAnswerMs: 2_000,
+
+  // Wheel.
+  wheelMovesPerTurnMax: 4096,
+
+  // Storage.
+  checkpointMaxBytes: 8 * MIB,
+  checkpointMaxMs: 10_000,
+  pageBytes: 64 * KIB,
+  historyBlockRecordsMax: 4096,
+  logWriteBufferBytes: 64 * MIB,
+  stateWriteBufferBytes: 32 * MIB,
+  stateOpenFilesMax: 256,
+  diskStallStepDownMs: 2_000,
+  diskStallExitMs: 10_000,
+
+  // Links.
+  frameMaxBytes: 16 * MIB,
+  linkQueueMaxBytes: 32 * MIB,
+  linkReconnectMinMs: 50,
+  linkReconnectMaxMs: 2_000,
+  linkSilenceMaxMs: 5_000,
+
+  // Sessions, leases, clocks.
+  beatMs: 500,
+  leaseNodeMs: 12_000,
+  leaseLeaderMs: 15_000,
+  resultResendMs: 2_000,
+  reconcileResendMs: 1_000,
+  clockAgreementMs: 2_000,
+  clockMaxGapMs: 400 * 86_400_000,
+  drainMs: 10_000,
+
+  // Executors.
+  responseMaxBytes: 64 * KIB,
+  outputMaxBytes: 256 * KIB,
+  outputsKeptMaxBytes: 64 * MIB,
+  killGraceMs: 5_000,
+
+  // Events.
+  eventsKeptMaxBytes: 16 * MIB,
+  eventsPerPageMax: 1000,
+  streamsMax: 256,
+} as const;
+
+/** The relations that the code relies on; checked once, at start. */
+export function checkLimits(): void {
+  assert(limits.leaseNodeMs + 2 * limits.beatMs < limits.leaseLeaderMs, "a node's lease must lapse before the leader's");
+  assert(limits.electionTimeoutMs >= 5 * limits.heartbeatMs, "several heartbeats must fit into an election timeout");
+  assert(limits.payloadMaxBytes < limits.bodyMaxBytes && limits.bodyMaxBytes < limits.entryMaxBytes, "a body must fit into an entry");
+  assert(limits.entryMaxBytes + MIB < limits.frameMaxBytes, "an entry must fit into a frame");
+  assert(limits.diskStallStepDownMs < limits.diskStallExitMs, "a leader steps down before it exits");
+}

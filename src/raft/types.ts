@@ -1,0 +1,83 @@
+// Owns: the words of the consensus core: entries, durable state, messages, and what goes in and comes out. Types only.
+// The core is pure: it never waits, reads a clock or draws a random number. Time is passed in as monotonic milliseconds.
+// Words are those of Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm" and Ongaro's thesis.
+
+export type NodeId = string;
+
+/** One log entry. `data` is opaque here; empty data is a leader's first entry of its term. */
+export type Entry = { readonly index: number; readonly term: number; readonly data: Uint8Array };
+
+/** What must survive a restart beside the entries. `vote` is "" when none was given in `term`. */
+export type HardState = { readonly term: number; readonly vote: NodeId; readonly commit: number };
+
+/** One or (in a joint configuration) two sets of voters, and learners. Static in this version: one set. */
+export type Membership = { readonly voters: readonly (readonly NodeId[])[]; readonly learners: readonly NodeId[] };
+
+/** What is on disk, as the core may ask for it. Implemented by src/storage; all synchronous. Indexes start at 1. */
+export interface LogReader {
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  /** Term of a stored entry; undefined outside [firstIndex, lastIndex]. Term of index 0 is 0 (known to the core). */
+  term(index: number): number | undefined;
+  /** Stored entries from `from` up to `to` (inclusive), at least one, cut when `maxBytes` of data are exceeded. */
+  entries(from: number, to: number, maxBytes: number): Entry[];
+}
+
+export type RaftOptions = {
+  readonly id: NodeId;
+  readonly membership: Membership;
+  /** A follower starts to campaign after a uniformly drawn [electionTimeoutMs, 2 * electionTimeoutMs) of silence. */
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly appendsInFlightMax: number;
+  readonly appendMaxBytes: number;
+  readonly uncommittedMaxBytes: number;
+  readonly logCacheMaxBytes: number;
+  readonly readsWaitingMax: number;
+  /** Seeded generator, uniform in [0, 1). */
+  readonly random: () => number;
+};
+
+export type Restored = { readonly hardState: HardState; readonly log: LogReader; readonly appliedIndex: number };
+
+export type Message =
+  | { readonly kind: "pre_vote"; readonly term: number; readonly lastIndex: number; readonly lastTerm: number }
+  | { readonly kind: "pre_vote_reply"; readonly term: number; readonly granted: boolean; readonly round: number }
+  | { readonly kind: "vote"; readonly term: number; readonly lastIndex: number; readonly lastTerm: number; readonly transfer: boolean }
+  | { readonly kind: "vote_reply"; readonly term: number; readonly granted: boolean }
+  | { readonly kind: "append"; readonly term: number; readonly prevIndex: number; readonly prevTerm: number; readonly entries: readonly Entry[]; readonly commit: number }
+  | { readonly kind: "append_reply"; readonly term: number; readonly accepted: boolean; readonly match: number; readonly hintIndex: number; readonly hintTerm: number }
+  | { readonly kind: "heartbeat"; readonly term: number; readonly commit: number; readonly round: number }
+  | { readonly kind: "heartbeat_reply"; readonly term: number; readonly round: number; readonly lastIndex: number }
+  | { readonly kind: "read_index"; readonly term: number; readonly context: number }
+  | { readonly kind: "read_index_reply"; readonly term: number; readonly context: number; readonly index: number; readonly ok: boolean }
+  | { readonly kind: "timeout_now"; readonly term: number };
+
+/** One write to the log: executed strictly in order of `number`, one in flight. Entries replace everything from `truncateFrom` on. */
+export type LogWrite = {
+  readonly number: number;
+  readonly truncateFrom: number | undefined;
+  readonly entries: readonly Entry[];
+  readonly hardState: HardState;
+};
+
+export type Role = "follower" | "pre_candidate" | "candidate" | "leader";
+
+/** Why a proposal or read was not taken. Nothing has happened. */
+export type Refusal = "not_leader" | "overloaded" | "transferring";
+
+export type ReadDone = { readonly context: number; readonly index: number } | { readonly context: number; readonly refused: Refusal };
+
+/**
+ * What the driver must do, in this order: start `write` (if none is in flight the core hands out one; the driver calls
+ * `persisted(number)` when it is durable), send `messages` (they may leave at once: those that had to wait for durability were
+ * held back inside), apply entries up to `commit`, answer `reads`, note `role`.
+ */
+export type Ready = {
+  readonly write: LogWrite | undefined;
+  readonly messages: readonly { readonly to: NodeId; readonly message: Message }[];
+  /** Highest index that may be applied now; entries are fetched by `entriesToApply`. */
+  readonly commit: number;
+  readonly reads: readonly ReadDone[];
+  readonly role: { readonly role: Role; readonly term: number; readonly leader: NodeId | undefined } | undefined;
+};

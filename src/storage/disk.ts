@@ -1,0 +1,48 @@
+// Owns: the seam to stable storage. Everything that Pawl stores goes through these calls, so that LevelDB and the file system
+// can be replaced by a simulated disk that loses, tears and delays. Nothing here knows what is stored.
+// (D1) `write` is one atomic, synced batch; at most one per database is in flight (the callers keep to it, both disks assert it).
+// (D2) No call holds a LevelDB snapshot or iterator beyond itself (LevelDB 1.20 may then return stale values): reads are `get`
+//      (synchronous) and `page` (opened, read and closed in one go, never while a write of the same database is in flight).
+
+export type KvOp =
+  | { readonly put: string; readonly value: Uint8Array }
+  | { readonly del: string };
+
+export type KvRange = {
+  readonly gt?: string | undefined;
+  readonly gte?: string | undefined;
+  readonly lt?: string | undefined;
+  readonly limit: number;
+  readonly reverse?: boolean | undefined;
+};
+
+/** A sorted store of text keys (ordered by their UTF-8 bytes) and byte values. */
+export interface Kv {
+  get(key: string): Uint8Array | undefined;
+  /** Waits for a write in flight, then reads one closed page. */
+  page(range: KvRange): Promise<[string, Uint8Array][]>;
+  /** `done` is called in a later turn, with an error if the outcome is unknown: the process must then end. */
+  write(ops: readonly KvOp[], done: (error?: Error) => void): void;
+  close(): Promise<void>;
+}
+
+/** Append-only files by name ("history/2026-11-21"). Offsets in bytes. */
+export interface Files {
+  /** Appends without sync; the bytes are visible to `read` at once. */
+  append(name: string, data: Uint8Array): void;
+  /** Makes everything appended to these files durable, then calls `done` in a later turn. */
+  sync(names: readonly string[], done: (error?: Error) => void): void;
+  read(name: string, offset: number, length: number): Uint8Array;
+  size(name: string): number;
+  truncate(name: string, length: number): void;
+  list(prefix: string): string[];
+  remove(name: string): void;
+}
+
+export type KvOptions = { readonly writeBufferBytes: number; readonly openFilesMax: number };
+
+export interface Disk {
+  open(name: string, options: KvOptions): Promise<Kv>;
+  readonly files: Files;
+  close(): Promise<void>;
+}
