@@ -1,0 +1,51 @@
+// Whose data directory it is.
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { checkIdentity, claimIdentity } from "../../src/config/identity.ts";
+import { folder, load, put, refusal } from "./helpers.ts";
+
+test("each start raises the incarnation, and the directory stays its first owner's (I1, I2)", (t) => {
+  const dir = folder(t);
+  const data = join(dir, "deep", "data");
+  checkIdentity(data, "prod", "a");
+  assert.equal(existsSync(data), false, "a check makes nothing");
+  assert.deepEqual([1, 2, 3].map(() => claimIdentity(data, "prod", "a")), [1, 2, 3]);
+  const before = readFileSync(join(data, "identity.json"), "utf8");
+  assert.equal(
+    refusal(dir, () => claimIdentity(data, "test", "a")),
+    'deep/data holds node "a" of cluster "prod", not node "a" of cluster "test"',
+  );
+  assert.equal(
+    refusal(dir, () => claimIdentity(data, "prod", "b")),
+    'deep/data holds node "a" of cluster "prod", not node "b" of cluster "prod"',
+  );
+  assert.equal(readFileSync(join(data, "identity.json"), "utf8"), before);
+});
+
+test("the settings of another node or cluster are refused with the line of data_dir", (t) => {
+  const dir = folder(t);
+  const text = '[node]\nid = "a"\ndata_dir = "data"\n[cluster]\nname = "test"\n';
+  const file = put(join(dir, "c.toml"), text);
+  claimIdentity(join(dir, "data"), "prod", "b");
+  const said = refusal(dir, () => load(file)).replaceAll(dir, "");
+  assert.equal(
+    said,
+    'c.toml:3: [node] data_dir: data holds node "b" of cluster "prod", not node "a" of cluster "test"; '
+    + "write another data_dir, or start it as what it is",
+  );
+  assert.equal(load(file, { flags: { "node-id": "b", "cluster-name": "prod" } }).node.id, "b");
+});
+
+test("a damaged identity or a file instead of a folder is refused, never overwritten", (t) => {
+  const dir = folder(t);
+  for (const text of ["", "null", '{"cluster":"prod"}', '{"cluster":"prod","node":"a","incarnation":"1"}']) {
+    const file = put(join(dir, "data", "identity.json"), text);
+    assert.match(refusal(dir, () => claimIdentity(join(dir, "data"), "prod", "a")), /identity\.json is damaged/);
+    assert.equal(readFileSync(file, "utf8"), text);
+  }
+  const plain = put(join(dir, "plain"), "");
+  assert.equal(refusal(dir, () => checkIdentity(plain, "prod", "a")), "plain is not a directory");
+});
