@@ -20,6 +20,14 @@ export const limits = {
   previewCountMax: 10_000,
   pageMax: 1000,
   pageDefault: 100,
+  descriptionMaxChars: 1024,
+  labelKeyMaxChars: 63,
+  labelValueMaxChars: 255,
+  tagMaxChars: 63,
+  jsonMaxKeys: 10_000,
+  cursorMaxChars: 512,
+  previewTotalMax: 1_000_000,
+  previewSliceMax: 1_000,
 
   // Replicated capacities, written into the first entry of a cluster.
   jobsMax: 10_000_000,
@@ -42,6 +50,10 @@ export const limits = {
   missedPerRangeMax: 10_000,
   errorTextMaxBytes: 512,
   scheduleHorizonYears: 40,
+  everyMinMs: 1_000,
+  everyMaxMs: 40 * 365 * 86_400_000,
+  compiledSchedulesMax: 16_384,
+  zoneYearsMax: 128,
 
   // Consensus.
   heartbeatMs: 100,
@@ -85,6 +97,11 @@ export const limits = {
   linkReconnectMinMs: 50,
   linkReconnectMaxMs: 2_000,
   linkSilenceMaxMs: 5_000,
+  linkWindowBytes: 8 * MIB,
+  linkConnectionsMax: 512,
+  linkCloseMaxMs: 1_000,
+  frameDepthMax: 16,
+  frameItemsMax: 1_048_576,
 
   // Sessions, leases, clocks.
   beatMs: 500,
@@ -100,12 +117,34 @@ export const limits = {
   responseMaxBytes: 64 * KIB,
   outputMaxBytes: 256 * KIB,
   outputsKeptMaxBytes: 64 * MIB,
+  outputAttemptsMax: 8,
   killGraceMs: 5_000,
+  connectTimeoutMs: 5_000,
+  httpHeadersMax: 64,
+  argvMax: 1024,
+  environmentMax: 256,
+  stopsAheadMax: 65_536,
 
   // Events.
-  eventsKeptMaxBytes: 16 * MIB,
+  eventsKeptMax: 262_144,
   eventsPerPageMax: 1000,
   streamsMax: 256,
+  streamBufferMaxBytes: 64 * KIB,
+  streamHeartbeatMs: 15_000,
+
+  // HTTP face and its client.
+  tokenMinChars: 16,
+  connectionsMax: 1024,
+  streamsPerConnectionMax: 64,
+  headersMaxBytes: 16 * KIB,
+  headerPairsMax: 64,
+  requestTimeoutMs: 30_000,
+  keepAliveMs: 72_000,
+  clientTriesMax: 4,
+  clientRetryMinMs: 100,
+  clientRetryMaxMs: 2_000,
+  clientTimeoutMs: 15_000,
+  clientConnectMs: 5_000,
 } as const;
 
 /** The relations that the code relies on; checked once, at start. */

@@ -1,0 +1,120 @@
+// Owns: the room's door: from a job's ScheduleSpec to something that can be asked for its next due time. Pure: no clock is read.
+// cron.ts and interval.ts compute; src/api turns JSON into specs and calls parseCron at submission.
+//
+// Invariants
+//  S1 A spec is refused with a PawlError that names the field and the reason, or it compiles and fires at least once within
+//     scheduleHorizonYears of REFERENCE_MS. Whether it still fires after a given now is for nextAfter to say.
+//  S2 Specs with the same expression, zone and policies share one compiled schedule, and with it the latest answer (C5).
+
+import { PawlError } from "../base/errors.ts";
+import { parseDuration } from "../base/time.ts";
+import type { GapPolicy, OverlapPolicy, ScheduleSpec } from "../jobs/spec.ts";
+import { limits } from "../limits.ts";
+import { CronSchedule } from "./cron.ts";
+import { normalised, parseFields, refused } from "./expression.ts";
+import { IntervalSchedule, LATEST_MS } from "./interval.ts";
+import { zoneOf } from "./zone.ts";
+
+export interface Schedule {
+  /** The first due time strictly after `afterMs` (milliseconds since 1970 UTC), undefined if there is none. */
+  nextAfter(afterMs: number): number | undefined;
+}
+
+/** Where the search for a first firing starts when a cron expression is checked: 2026-01-01, so that today's zone rules count. */
+const REFERENCE_MS = 1_767_225_600_000;
+
+const compiled = new Map<string, CronSchedule>();
+
+/** Throws PawlError "invalid" (wrong shape) or "unprocessable" (can never fire), with the field as the API names it. */
+export function compileSchedule(spec: ScheduleSpec): Schedule {
+  if (spec.kind === "cron") return compileCron(spec.expression, spec.timezone, spec.gap, spec.overlap);
+  if (spec.kind === "every") {
+    requireInterval(spec.everyMs, "schedule.every");
+    requireInstant(spec.anchorMs, "schedule.anchor");
+    return new IntervalSchedule(spec.everyMs, spec.anchorMs);
+  }
+  const atMs = spec.atMs;
+  requireInstant(atMs, "schedule_time");
+  return { nextAfter: (afterMs) => (atMs > afterMs ? atMs : undefined) };
+}
+
+/**
+ * The spec of a cron text, checked as compileSchedule would. `@every <duration>` (ISO 8601 as in PT90S, or Go's form as in 1h30m)
+ * becomes an interval anchored at 1970-01-01T00:00Z, so that it needs no clock and `@every PT1H` runs on the hour.
+ */
+export function parseCron(expression: string, timezone: string, gap: GapPolicy, overlap: OverlapPolicy): ScheduleSpec {
+  const text = normalised(expression);
+  const every = /^@every(?: (.*))?$/.exec(text);
+  const spec: ScheduleSpec =
+    every === null
+      ? { kind: "cron", expression: text, timezone, gap, overlap }
+      : { kind: "every", everyMs: requireInterval(parseEvery(every[1] ?? ""), "schedule.cron"), anchorMs: 0 };
+  zoneOf(timezone);
+  compileSchedule(spec);
+  return spec;
+}
+
+/**
+ * Counts the due times t with fromMs <= t <= toMs (whole milliseconds), at most `max`; `lastMs` is the last one counted,
+ * undefined if none. Takes constant time for intervals, one search per due time for cron.
+ */
+export function countBetween(schedule: Schedule, fromMs: number, toMs: number, max: number): { count: number; lastMs: number | undefined } {
+  let count = 0;
+  let lastMs: number | undefined;
+  let next = schedule.nextAfter(fromMs - 1);
+  if (schedule instanceof IntervalSchedule && next !== undefined && next <= toMs && max > 0) {
+    count = Math.min(max, schedule.countFrom(next, toMs));
+    return { count, lastMs: next + (count - 1) * schedule.everyMs };
+  }
+  while (next !== undefined && next <= toMs && count < max) {
+    count += 1;
+    lastMs = next;
+    next = schedule.nextAfter(next);
+  }
+  return { count, lastMs };
+}
+
+function compileCron(expression: string, timezone: string, gap: GapPolicy, overlap: OverlapPolicy): CronSchedule {
+  const key = `${expression}|${timezone}|${gap}|${overlap}`;
+  const known = compiled.get(key);
+  if (known !== undefined) return known;
+  const schedule = new CronSchedule(parseFields(normalised(expression)), zoneOf(timezone), gap, overlap);
+  if (schedule.nextAfter(REFERENCE_MS) === undefined) {
+    throw refused(`${JSON.stringify(expression)} never fires in ${timezone} within ${limits.scheduleHorizonYears} years`, "unprocessable");
+  }
+  if (compiled.size >= limits.compiledSchedulesMax) forgetOldest();
+  compiled.set(key, schedule);
+  return schedule;
+}
+
+function forgetOldest(): void {
+  for (const key of compiled.keys()) {
+    compiled.delete(key);
+    return;
+  }
+}
+
+const GO_DURATION = /^(?:\d+(?:\.\d+)?(?:ms|[smhd]))+$/;
+const GO_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function parseEvery(text: string): number {
+  if (text.startsWith("P")) return parseDuration(text, "schedule.cron");
+  if (!GO_DURATION.test(text)) throw refused(`@every needs a duration such as PT90S or 1h30m, got ${JSON.stringify(text)}`);
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)) total += Number(amount) * GO_UNITS[unit!]!;
+  return Math.round(total);
+}
+
+function requireInterval(everyMs: number, field: string): number {
+  if (!Number.isInteger(everyMs) || everyMs < limits.everyMinMs || everyMs > limits.everyMaxMs) {
+    const range = `${limits.everyMinMs / 1000} second and ${limits.everyMaxMs / 86_400_000} days`;
+    throw new PawlError("invalid", `${field}: an interval is between ${range}, got ${everyMs} ms`, { field });
+  }
+  return everyMs;
+}
+
+function requireInstant(atMs: number, field: string): void {
+  if (!Number.isInteger(atMs) || Math.abs(atMs) > LATEST_MS) {
+    throw new PawlError("invalid", `${field}: expected an instant in whole milliseconds, got ${atMs}`, { field });
+  }
+}
