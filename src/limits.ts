@@ -49,6 +49,7 @@ export const limits = {
   misfireMaxDefault: 100,
   missedPerRangeMax: 10_000,
   queueAfterMs: 10_000,
+  missedPerChangeMax: 1_000,
   errorTextMaxBytes: 512,
   scheduleHorizonYears: 40,
   everyMinMs: 1_000,

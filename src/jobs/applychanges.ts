@@ -1,0 +1,193 @@
+// Owns: what callers' commands do to the rows: create, update, cancel, pause, resume, trigger, cancel an execution.
+// (A3) A change to a job whose due time has passed is stale until that due time has its record: the leader puts it into the same
+//      entry in front of the change (H1f).
+
+import type { ByteReader } from "../base/bytes.ts";
+import { hashText } from "../base/checksum.ts";
+import { coldKeys } from "./cold.ts";
+import { takeDefinition, takeRef } from "./command.ts";
+import type { DefinitionFields, JobRef } from "./command.ts";
+import { decodeDefinition, decodeEnded, encodeDefinition } from "./definition.ts";
+import { eventCode } from "./eventlog.ts";
+import { cancelLive, definitionOf, dropVersion, leaveIfDone, makeExecution, origin, retire } from "./executions.ts";
+import { jobFlags } from "./jobtable.ts";
+import { refused, stale } from "./reply.ts";
+import type { Reply } from "./reply.ts";
+import type { State } from "./state.ts";
+
+/** The job with this id, 0 when there is none in the table. */
+export function findJob(state: State, jobId: string): number {
+  return state.jobs.ids.find(hashText(jobId), (job) => decodeDefinition(definitionOf(state, job)).jobId === jobId);
+}
+
+export function applyCreate(state: State, body: ByteReader, index: number): Reply {
+  const jobId = body.string();
+  const nextDueMs = body.f64();
+  const fields = takeDefinition(body);
+  if (findJob(state, jobId) !== 0) return refused("exists", `job ${jobId} exists; update it with PUT or choose another job_id`);
+  const full = roomFor(state, fields);
+  if (full) return full;
+  const { jobs } = state;
+  const job = jobs.pool.take();
+  if (job === 0) return refused("capacity", `all ${state.capacity.jobsMax} jobs are in use; delete some or start a larger cluster`);
+  forget(state, jobId);
+  jobs.generation[job] = ((jobs.generation[job] as number) + 1) & 0xffff;
+  jobs.revision[job] = 1;
+  jobs.idHash[job] = hashText(jobId);
+  jobs.flags[job] = jobFlags.used | (fields.oneShot ? jobFlags.oneShot : 0) | (fields.paused ? jobFlags.paused : 0);
+  jobs.dueAtMs[job] = fields.paused ? 0 : nextDueMs;
+  jobs.lastAtMs[job] = 0;
+  jobs.class[job] = state.classes.acquire(fields.classText);
+  jobs.schedule[job] = fields.scheduleText === "" ? 0 : state.schedules.acquire(fields.scheduleText);
+  const definition = { uid: index, createdAtMs: state.clockMs, jobId, specJson: fields.specJson };
+  state.cold.put(coldKeys.definition(job, 1), encodeDefinition(definition));
+  jobs.ids.add(job);
+  state.armJob(job);
+  jobs.rows.touch(job);
+  jobEvent(state, eventCode["job.submitted"], job);
+  return { kind: "done", status: "submitted", jobId, sequence: undefined, index };
+}
+
+/** A new job of an ended one's id takes its place. */
+function forget(state: State, jobId: string): void {
+  const earlier = state.cold.get(coldKeys.ended(jobId));
+  if (!earlier) return;
+  state.cold.del(coldKeys.ended(jobId));
+  state.cold.del(coldKeys.endedBy(decodeEnded(earlier).status, jobId));
+}
+
+function roomFor(state: State, fields: DefinitionFields): Reply | undefined {
+  if (!state.classes.fits(fields.classText)) return refused("capacity", "too many different combinations of type, priority, retry and other policies");
+  if (fields.scheduleText !== "" && !state.schedules.fits(fields.scheduleText)) return refused("capacity", "too many different schedules");
+  return undefined;
+}
+
+/** The row that a change names, if it still is what the change was computed from and owes no record for a passed due time (A3). */
+function current(state: State, ref: JobRef): Reply | undefined {
+  if (ref.job === 0) return refused("not_found", "no such job");
+  const { jobs } = state;
+  if (!jobs.is(ref.job, ref.generation, ref.revision) || jobs.has(ref.job, jobFlags.deleted)) return stale;
+  const due = jobs.dueAtMs[ref.job] as number;
+  return due !== 0 && due <= state.clockMs ? stale : undefined;
+}
+
+export function applyUpdate(state: State, body: ByteReader, index: number): Reply {
+  const ref = takeRef(body);
+  const nextDueMs = body.f64();
+  const reschedule = body.u8() === 1;
+  const fields = takeDefinition(body);
+  const problem = current(state, ref) ?? roomFor(state, fields);
+  if (problem) return problem;
+  const { jobs } = state;
+  const { job } = ref;
+  if (reschedule && nextDueMs !== 0 && nextDueMs <= (jobs.lastAtMs[job] as number)) return stale;
+  const { jobId } = revise(state, job, fields.specJson);
+  const schedule = fields.scheduleText === "" ? 0 : state.schedules.acquire(fields.scheduleText);
+  if (jobs.schedule[job] !== 0) state.schedules.release(jobs.schedule[job] as number);
+  jobs.schedule[job] = schedule;
+  const shared = state.classes.acquire(fields.classText);
+  state.classes.release(jobs.class[job] as number);
+  jobs.class[job] = shared;
+  const paused = (jobs.flags[job] as number) & jobFlags.paused;
+  jobs.flags[job] = jobFlags.used | paused | (fields.oneShot ? jobFlags.oneShot : 0);
+  if (reschedule && paused === 0) jobs.dueAtMs[job] = nextDueMs;
+  state.armJob(job);
+  for (let slot = jobs.liveHead[job] as number; slot !== 0; slot = state.live.nextOfJob[slot] as number) state.armLive(slot);
+  jobEvent(state, eventCode["job.updated"], job);
+  leaveIfDone(state, job);
+  return { kind: "done", status: "updated", jobId, sequence: undefined, index };
+}
+
+/** Writes the definition under a new revision; the old one stays while a live execution runs it (H12). */
+function revise(state: State, job: number, specJson: Uint8Array): { jobId: string } {
+  const { jobs, cold } = state;
+  const old = jobs.revision[job] as number;
+  const definition = decodeDefinition(definitionOf(state, job));
+  const revision = old === 0xffffffff ? 1 : old + 1;
+  cold.put(coldKeys.definition(job, revision), encodeDefinition({ ...definition, specJson }));
+  jobs.revision[job] = revision;
+  dropVersion(state, job, old);
+  jobs.rows.touch(job);
+  return definition;
+}
+
+export function applyCancel(state: State, body: ByteReader, index: number): Reply {
+  const ref = takeRef(body);
+  const cancelRunning = body.u8() === 1;
+  const problem = current(state, ref);
+  if (problem) return problem;
+  const { jobs, live } = state;
+  const { job } = ref;
+  const { jobId } = decodeDefinition(definitionOf(state, job));
+  jobs.flags[job] = (jobs.flags[job] as number) | jobFlags.deleted;
+  jobs.dueAtMs[job] = 0;
+  state.timers.disarm(job);
+  retire(state, job, "cancelled");
+  jobs.rows.touch(job);
+  jobEvent(state, eventCode["job.cancelled"], job);
+  for (let slot = jobs.liveHead[job] as number, next = 0; slot !== 0; slot = next) {
+    next = live.nextOfJob[slot] as number;
+    if (cancelRunning || !state.occupies(slot)) cancelLive(state, slot);
+  }
+  if (state.jobs.pool.has(job) && jobs.generation[job] === ref.generation) leaveIfDone(state, job);
+  return { kind: "done", status: "cancelled", jobId, sequence: undefined, index };
+}
+
+export function applyPause(state: State, body: ByteReader, index: number): Reply {
+  const ref = takeRef(body);
+  const specJson = body.bytes();
+  const problem = current(state, ref);
+  if (problem) return problem;
+  const { jobs } = state;
+  const { jobId } = revise(state, ref.job, specJson);
+  jobs.flags[ref.job] = (jobs.flags[ref.job] as number) | jobFlags.paused;
+  jobs.dueAtMs[ref.job] = 0;
+  state.armJob(ref.job);
+  jobEvent(state, eventCode["job.paused"], ref.job);
+  return { kind: "done", status: "paused", jobId, sequence: undefined, index };
+}
+
+export function applyResume(state: State, body: ByteReader, index: number): Reply {
+  const ref = takeRef(body);
+  const nextDueMs = body.f64();
+  const specJson = body.bytes();
+  const problem = current(state, ref);
+  if (problem) return problem;
+  const { jobs } = state;
+  const { job } = ref;
+  if (nextDueMs !== 0 && nextDueMs <= (jobs.lastAtMs[job] as number)) return stale;
+  const wasPaused = jobs.has(job, jobFlags.paused);
+  const { jobId } = revise(state, job, specJson);
+  jobs.flags[job] = (jobs.flags[job] as number) & ~jobFlags.paused;
+  if (wasPaused) jobs.dueAtMs[job] = nextDueMs;
+  state.armJob(job);
+  jobEvent(state, eventCode["job.resumed"], job);
+  leaveIfDone(state, job);
+  return { kind: "done", status: "resumed", jobId, sequence: undefined, index };
+}
+
+export function applyTrigger(state: State, body: ByteReader, index: number): Reply {
+  const ref = takeRef(body);
+  const problem = current(state, ref);
+  if (problem) return problem;
+  const { jobId } = decodeDefinition(definitionOf(state, ref.job));
+  const slot = makeExecution(state, ref.job, state.clockMs, origin.trigger);
+  if (slot === 0) return refused("capacity", `all ${state.capacity.liveMax} live executions are in use; retry when some have ended`);
+  return { kind: "done", status: "triggered", jobId, sequence: state.live.sequence[slot] as number, index };
+}
+
+export function applyCancelExecution(state: State, body: ByteReader, index: number): Reply {
+  const sequence = body.u48();
+  const slot = state.live.find(sequence);
+  if (slot === 0) {
+    const known = sequence > 0 && sequence <= state.lastSequence;
+    return known ? refused("conflict", "the execution has ended already") : refused("not_found", "no such execution");
+  }
+  const job = state.live.job[slot] as number;
+  const { jobId } = decodeDefinition(definitionOf(state, job));
+  return { kind: "done", status: cancelLive(state, slot), jobId, sequence, index };
+}
+
+function jobEvent(state: State, code: number, job: number): void {
+  state.events.add(code, job, state.jobs.generation[job] as number, 0, 0, 0, 0, state.jobs.dueAtMs[job] as number);
+}

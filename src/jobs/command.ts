@@ -1,0 +1,191 @@
+// Owns: the form of log entries: a header with the proposer's time, then commands. What each does is in the apply files.
+// (K1) What apply does with a kind never changes; a changed meaning is a new kind (H14). Numbers here are never reused.
+// (K2) Commands carry values: times, chosen sessions, delays. Nothing in them is evaluated by apply (no cron, zone, clock, chance).
+// (K3) Every command computed from a row names what it was computed from (H1).
+
+import { ByteReader, ByteWriter } from "../base/bytes.ts";
+import { PawlError } from "../base/errors.ts";
+
+export const commandKind = {
+  bootstrap: 1,
+  nodeUp: 2,
+  nodeLost: 3,
+  create: 4,
+  update: 5,
+  cancel: 6,
+  pause: 7,
+  resume: 8,
+  trigger: 9,
+  plan: 10,
+  results: 11,
+  cancelExecution: 12,
+  clock: 13,
+} as const;
+
+/** Scope of an Idempotency-Key and hash of the body it came with; both hex texts. */
+export type KeyUse = { readonly scope: string; readonly bodyHash: string };
+
+/** The row that a command was computed from. */
+export type JobRef = { readonly job: number; readonly generation: number; readonly revision: number };
+
+export type DefinitionFields = {
+  readonly specJson: Uint8Array;
+  readonly scheduleText: string;
+  readonly classText: string;
+  readonly oneShot: boolean;
+  readonly paused: boolean;
+};
+
+export type Command =
+  | { readonly kind: "bootstrap"; readonly clusterId: string; readonly idSpace: string; readonly jobsMax: number; readonly liveMax: number; readonly shard: number }
+  | { readonly kind: "nodeUp"; readonly node: string; readonly incarnation: number; readonly slots: number; readonly tags: readonly string[]; readonly held: readonly HeldAttempt[] }
+  | { readonly kind: "nodeLost"; readonly session: number }
+  | ({ readonly kind: "create"; readonly key: KeyUse | undefined; readonly jobId: string; readonly nextDueMs: number } & DefinitionFields)
+  | ({ readonly kind: "update"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly nextDueMs: number; readonly reschedule: boolean } & DefinitionFields)
+  | { readonly kind: "cancel"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly cancelRunning: boolean }
+  | { readonly kind: "pause"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly specJson: Uint8Array }
+  | { readonly kind: "resume"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly specJson: Uint8Array; readonly nextDueMs: number }
+  | { readonly kind: "trigger"; readonly key: KeyUse | undefined; readonly ref: JobRef }
+  | { readonly kind: "cancelExecution"; readonly key: KeyUse | undefined; readonly sequence: number }
+  | { readonly kind: "clock"; readonly toMs: number }
+  | { readonly kind: "plan"; readonly items: Uint8Array }
+  | { readonly kind: "results"; readonly items: Uint8Array };
+
+export type HeldAttempt = { readonly sequence: number; readonly token: number };
+
+/** `clockMs`: the proposer's trusted time; `elapsedMs`: its monotonic time since its previous entry. */
+export type EntryHeader = { readonly clockMs: number; readonly elapsedMs: number };
+
+const VERSION = 1;
+const HEADER_BYTES = 13;
+
+export function beginEntry(out: ByteWriter, header: EntryHeader): void {
+  out.u8(VERSION);
+  out.f64(header.clockMs);
+  out.u32(Math.min(0xffffffff, Math.max(0, Math.round(header.elapsedMs))));
+}
+
+/** One command, encoded once where it is made; entries are put together from these. */
+export function encodeCommand(command: Command): Uint8Array {
+  const out = new ByteWriter(128);
+  out.u8(commandKind[command.kind]);
+  out.u32(0);
+  encodeBody(out, command);
+  out.patchU32(1, out.length - 5);
+  return out.take();
+}
+
+function encodeBody(out: ByteWriter, command: Command): void {
+  switch (command.kind) {
+    case "bootstrap":
+      out.string(command.clusterId);
+      out.string(command.idSpace);
+      out.u32(command.jobsMax);
+      out.u32(command.liveMax);
+      out.u8(command.shard);
+      return;
+    case "nodeUp":
+      return encodeNodeUp(out, command);
+    case "nodeLost":
+      return out.u32(command.session);
+    case "create":
+      putKey(out, command.key);
+      out.string(command.jobId);
+      out.f64(command.nextDueMs);
+      return putDefinition(out, command);
+    case "update":
+      putKey(out, command.key);
+      putRef(out, command.ref);
+      out.f64(command.nextDueMs);
+      out.u8(command.reschedule ? 1 : 0);
+      return putDefinition(out, command);
+    case "clock":
+      return out.f64(command.toMs);
+    case "plan":
+    case "results":
+      return out.raw(command.items);
+    default:
+      return encodeSmall(out, command);
+  }
+}
+
+type Small = Extract<Command, { kind: "cancel" | "pause" | "resume" | "trigger" | "cancelExecution" }>;
+
+function encodeSmall(out: ByteWriter, command: Small): void {
+  putKey(out, command.key);
+  if (command.kind === "cancelExecution") return out.u48(command.sequence);
+  putRef(out, command.ref);
+  if (command.kind === "cancel") out.u8(command.cancelRunning ? 1 : 0);
+  if (command.kind === "resume") out.f64(command.nextDueMs);
+  if (command.kind === "pause" || command.kind === "resume") out.bytes(command.specJson);
+}
+
+function encodeNodeUp(out: ByteWriter, command: Extract<Command, { kind: "nodeUp" }>): void {
+  out.string(command.node);
+  out.u48(command.incarnation);
+  out.u32(command.slots);
+  out.u16(command.tags.length);
+  for (const tag of command.tags) out.string(tag);
+  out.u32(command.held.length);
+  for (const held of command.held) {
+    out.u48(held.sequence);
+    out.f64(held.token);
+  }
+}
+
+function putKey(out: ByteWriter, key: KeyUse | undefined): void {
+  out.u8(key ? 1 : 0);
+  if (!key) return;
+  out.string(key.scope);
+  out.string(key.bodyHash);
+}
+
+function putRef(out: ByteWriter, ref: JobRef): void {
+  out.u32(ref.job);
+  out.u16(ref.generation);
+  out.u32(ref.revision);
+}
+
+function putDefinition(out: ByteWriter, fields: DefinitionFields): void {
+  out.bytes(fields.specJson);
+  out.string(fields.scheduleText);
+  out.string(fields.classText);
+  out.u8((fields.oneShot ? 1 : 0) | (fields.paused ? 2 : 0));
+}
+
+export function readHeader(data: Uint8Array): EntryHeader {
+  const input = new ByteReader(data);
+  const version = input.u8();
+  if (version !== VERSION) throw new PawlError("quarantined", `log entry of format ${version}: written by a newer Pawl; upgrade this node`);
+  return { clockMs: input.f64(), elapsedMs: input.u32() };
+}
+
+/** Walks over the commands of an entry: kind and body, bodies being views into `data`. */
+export function* commandsOf(data: Uint8Array): Generator<{ kind: number; body: ByteReader; length: number }> {
+  let at = HEADER_BYTES;
+  while (at < data.length) {
+    const head = new ByteReader(data, at);
+    const kind = head.u8();
+    const length = head.u32();
+    const body = new ByteReader(data.subarray(at + 5, at + 5 + length));
+    if (body.left !== length) throw new PawlError("quarantined", `log entry ends inside a command of kind ${kind}`);
+    yield { kind, body, length };
+    at += 5 + length;
+  }
+}
+
+export function takeKey(input: ByteReader): KeyUse | undefined {
+  return input.u8() === 1 ? { scope: input.string(), bodyHash: input.string() } : undefined;
+}
+
+export function takeRef(input: ByteReader): JobRef {
+  return { job: input.u32(), generation: input.u16(), revision: input.u32() };
+}
+
+export function takeDefinition(input: ByteReader): DefinitionFields {
+  const specJson = input.bytes();
+  const scheduleText = input.string();
+  const classText = input.string();
+  const bits = input.u8();
+  return { specJson, scheduleText, classText, oneShot: (bits & 1) !== 0, paused: (bits & 2) !== 0 };
+}

@@ -1,0 +1,89 @@
+// Owns: the stored form of a job's definition and of what is left of a job that ended. Written on create and update only.
+
+import { ByteReader, ByteWriter, utf8Bytes, utf8Text } from "../base/bytes.ts";
+import type { ClassSpec, JobSpec, ScheduleSpec } from "./spec.ts";
+
+export type Definition = {
+  /** Log index of the create: the job's identity when its id or number is used again. */
+  readonly uid: number;
+  readonly createdAtMs: number;
+  readonly jobId: string;
+  /** JSON of the JobSpec. */
+  readonly specJson: Uint8Array;
+};
+
+export function encodeDefinition(definition: Definition): Uint8Array {
+  const out = new ByteWriter(64 + definition.specJson.length);
+  out.u8(1);
+  out.u48(definition.uid);
+  out.f64(definition.createdAtMs);
+  out.string(definition.jobId);
+  out.bytes(definition.specJson);
+  return out.take();
+}
+
+export function decodeDefinition(value: Uint8Array): Definition {
+  const input = new ByteReader(value);
+  input.u8();
+  return { uid: input.u48(), createdAtMs: input.f64(), jobId: input.string(), specJson: input.bytes() };
+}
+
+export function specOf(definition: Definition): JobSpec {
+  return JSON.parse(utf8Text(definition.specJson)) as JobSpec;
+}
+
+export function specBytes(spec: JobSpec): Uint8Array {
+  return utf8Bytes(JSON.stringify(spec));
+}
+
+/** The text under which equal schedules are interned; "" for a one-shot. An interval's phase is in each row's due time, not here. */
+export function scheduleText(schedule: ScheduleSpec): string {
+  if (schedule.kind === "at") return "";
+  if (schedule.kind === "every") return JSON.stringify({ kind: "every", everyMs: schedule.everyMs });
+  const { kind, expression, timezone, gap, overlap } = schedule;
+  return JSON.stringify({ kind, expression, timezone, gap, overlap });
+}
+
+/** The text under which equal classes are interned: fields in a fixed order. */
+export function classText(spec: ClassSpec): string {
+  const { jobType, priority, overlap, misfire, retry, timeoutMs, delivery, placement, hasPayload } = spec;
+  const { policy, withinMs, max } = misfire;
+  const { maxAttempts, backoff, initialMs, maxMs, multiplier, jitter } = retry;
+  return JSON.stringify({
+    jobType, priority, overlap, misfire: { policy, withinMs, max },
+    retry: { maxAttempts, backoff, initialMs, maxMs, multiplier, jitter },
+    timeoutMs, delivery, placement: { tags: [...placement.tags].sort(), mode: placement.mode }, hasPayload,
+  });
+}
+
+/** What an interned schedule says: a cron with its zone, or a bare period. */
+export type SharedSchedule =
+  | { readonly kind: "every"; readonly everyMs: number }
+  | Extract<ScheduleSpec, { kind: "cron" }>;
+
+/** A job that left the table: what GET answers until retention. */
+export type Ended = {
+  readonly status: string;
+  readonly revision: number;
+  readonly lastScheduledAtMs: number;
+  /** Its last history record; 0 for none. */
+  readonly ordinal: number;
+  readonly definition: Uint8Array;
+};
+
+export function encodeEnded(ended: Ended): Uint8Array {
+  const out = new ByteWriter(64 + ended.definition.length);
+  out.u8(1);
+  out.string(ended.status);
+  out.u32(ended.revision);
+  out.f64(ended.lastScheduledAtMs);
+  out.u48(ended.ordinal);
+  out.bytes(ended.definition);
+  return out.take();
+}
+
+export function decodeEnded(value: Uint8Array): Ended {
+  const input = new ByteReader(value);
+  input.u8();
+  return { status: input.string(), revision: input.u32(), lastScheduledAtMs: input.f64(), ordinal: input.u48(), definition: input.bytes() };
+}

@@ -1,0 +1,18 @@
+// Owns: what apply answers to a caller's command. The same on every replica; only the proposer passes it on.
+
+import type { ErrorCode } from "../base/errors.ts";
+
+/** Order is part of the stored form of Idempotency-Keys. */
+export const doneWords = ["submitted", "updated", "cancelled", "paused", "resumed", "triggered", "cancelling", "confirmed"] as const;
+
+export type Reply =
+  | { readonly kind: "done"; readonly status: (typeof doneWords)[number]; readonly jobId: string | undefined; readonly sequence: number | undefined; readonly index: number }
+  | { readonly kind: "refused"; readonly code: ErrorCode; readonly message: string }
+  /** What the command was computed from has changed: the leader computes it again (H1). */
+  | { readonly kind: "stale" };
+
+export const stale: Reply = { kind: "stale" };
+
+export function refused(code: ErrorCode, message: string): Reply {
+  return { kind: "refused", code, message };
+}

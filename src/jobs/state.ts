@@ -1,0 +1,236 @@
+// Owns: the replicated state of one shard, whole: hot tables, interned values, nodes, counters. What changes it are the apply files;
+// what reads it are the planner, queries and the checkpoint. It is the same on every replica at equal applied index (H14).
+// (S1) Nothing here is evaluated from clocks, zones or chance: the only time is `clockMs`, the highest time applied (H13).
+// (S2) Timers are armed and disarmed by apply alone; the wheel behind them is an index that can be rebuilt from the rows (H3).
+
+import { ByteReader, ByteWriter } from "../base/bytes.ts";
+import { assert } from "../base/errors.ts";
+import { limits } from "../limits.ts";
+import type { ColdRows } from "./cold.ts";
+import { coldKeys } from "./cold.ts";
+import type { SharedSchedule } from "./definition.ts";
+import { EventLog } from "./eventlog.ts";
+import { emptyHistoryRow } from "./history.ts";
+import type { HistorySink } from "./history.ts";
+import { Interned } from "./interned.ts";
+import { JobTable, jobFlags } from "./jobtable.ts";
+import { LiveTable, liveState } from "./livetable.ts";
+import { NodeRegistry } from "./nodes.ts";
+import type { ClassSpec } from "./spec.ts";
+
+/** The wheel as apply sees it. Items: job number n is item n; live row s is item jobsMax + 1 + s. */
+export interface Timers {
+  arm(item: number): void;
+  disarm(item: number): void;
+}
+
+/** What apply tells the node it runs on. Hints for memory that is not state: dispatch, planner. Replicas without interest pass one that ignores. */
+export interface Watcher {
+  /** A start was accepted: this live row belongs to this session now. */
+  started(slot: number, session: number): void;
+  /** An attempt must stop: it was cancelled, or its token is void. */
+  stopped(sequence: number, token: number, session: number, reason: "cancelled" | "void"): void;
+  /** A result item was seen, whatever its verdict: it need not be sent again. */
+  settled(sequence: number, token: number): void;
+  sessionOpened(node: string, incarnation: number, session: number): void;
+  sessionClosed(session: number): void;
+}
+
+export type ShardClass = { readonly spec: ClassSpec; readonly lane: number };
+
+/** Lanes of the wheel: due jobs and ready executions by priority, then deadlines. */
+export const lane = { jobs: 0, ready: 3, deadline: 6, count: 7 } as const;
+
+export type Capacity = { readonly jobsMax: number; readonly liveMax: number };
+
+/** Memory that the state machine shares with the wheel: due times and lanes by item. */
+export type TimerMemory = { readonly dueAtMs: Float64Array; readonly lanes: Uint8Array; readonly items: number };
+
+export function timerMemory(capacity: Capacity): TimerMemory {
+  const items = capacity.jobsMax + capacity.liveMax + 2;
+  return { dueAtMs: new Float64Array(items), lanes: new Uint8Array(items), items };
+}
+
+export class State {
+  readonly jobs: JobTable;
+  readonly live: LiveTable;
+  readonly nodes = new NodeRegistry();
+  readonly schedules: Interned<SharedSchedule>;
+  readonly classes: Interned<ShardClass>;
+  readonly events: EventLog;
+  readonly cold: ColdRows;
+  readonly historySink: HistorySink;
+  readonly timers: Timers;
+  readonly memory: TimerMemory;
+  readonly capacity: Capacity;
+  watcher: Watcher;
+  /** One record, reused for every append. */
+  readonly record = emptyHistoryRow();
+  /** Ids of jobs that left lately, by number and generation, to name them in events. Bounded, not state. */
+  readonly departed = new Map<string, string>();
+
+  appliedIndex = 0;
+  clusterId = "";
+  idSpace = "";
+  shard = 0;
+  clockMs = 0;
+  /** Leaders' monotonic time, summed over entries: what retention and key generations run on (H13). */
+  elapsedMs = 0;
+  tokenCounter = 0;
+  lastSequence = 0;
+  lastOrdinal = 0;
+  keyGeneration = 0;
+  keysInGeneration = 0;
+
+  constructor(capacity: Capacity, memory: TimerMemory, timers: Timers, cold: ColdRows, history: HistorySink, watcher: Watcher) {
+    this.capacity = capacity;
+    this.memory = memory;
+    this.timers = timers;
+    this.cold = cold;
+    this.historySink = history;
+    this.watcher = watcher;
+    this.jobs = new JobTable(capacity.jobsMax, memory.dueAtMs);
+    this.live = new LiveTable(capacity.liveMax, memory.dueAtMs.subarray(capacity.jobsMax + 1));
+    this.schedules = new Interned(coldKeys.schedules, limits.schedulesMax, cold, (text) => JSON.parse(text) as SharedSchedule);
+    this.classes = new Interned(coldKeys.classes, limits.classesMax, cold, parseClass);
+    this.events = new EventLog(limits.eventsKeptMax);
+  }
+
+  itemOfLive(slot: number): number {
+    return this.capacity.jobsMax + 1 + slot;
+  }
+
+  /** The live row behind a wheel item, or 0 when the item is a job. */
+  liveOfItem(item: number): number {
+    return item > this.capacity.jobsMax ? item - this.capacity.jobsMax - 1 : 0;
+  }
+
+  classOf(job: number): ShardClass {
+    return this.classes.value(this.jobs.class[job] as number);
+  }
+
+  encodeScalars(): Uint8Array {
+    const out = new ByteWriter(512);
+    out.u8(1);
+    out.string(this.clusterId);
+    out.string(this.idSpace);
+    out.u8(this.shard);
+    out.u32(this.capacity.jobsMax);
+    out.u32(this.capacity.liveMax);
+    for (const value of [this.clockMs, this.elapsedMs, this.tokenCounter, this.lastSequence, this.lastOrdinal]) out.f64(value);
+    out.u32(this.keyGeneration);
+    out.u32(this.keysInGeneration);
+    this.nodes.encode(out);
+    return out.take();
+  }
+
+  restoreScalars(value: Uint8Array, appliedIndex: number): void {
+    const input = new ByteReader(value);
+    input.u8();
+    this.clusterId = input.string();
+    this.idSpace = input.string();
+    this.shard = input.u8();
+    const jobsMax = input.u32();
+    const liveMax = input.u32();
+    assert(jobsMax === this.capacity.jobsMax && liveMax === this.capacity.liveMax, "stored capacity differs from the allocated one");
+    this.clockMs = input.f64();
+    this.elapsedMs = input.f64();
+    this.tokenCounter = input.f64();
+    this.lastSequence = input.f64();
+    this.lastOrdinal = input.f64();
+    this.keyGeneration = input.u32();
+    this.keysInGeneration = input.u32();
+    this.nodes.restore(input);
+    this.appliedIndex = appliedIndex;
+  }
+
+  /** Rebuilds everything derived after the rows, scalars and interned texts were laid back. Arms every timer. */
+  rebuild(): void {
+    this.rebuildJobs();
+    this.rebuildLive();
+  }
+
+  private rebuildJobs(): void {
+    const { jobs } = this;
+    const high = jobs.rows.rowCount();
+    for (let job = 1; job < high && job <= this.capacity.jobsMax; job++) {
+      if (!jobs.has(job, jobFlags.used)) continue;
+      jobs.pool.add(job);
+      this.classes.recount(jobs.class[job] as number);
+      if (jobs.schedule[job] !== 0) this.schedules.recount(jobs.schedule[job] as number);
+      if (!jobs.has(job, jobFlags.deleted)) jobs.ids.add(job);
+      this.armJob(job);
+    }
+  }
+
+  private rebuildLive(): void {
+    const { live, jobs } = this;
+    const high = live.rows.rowCount();
+    for (let slot = 1; slot < high && slot <= this.capacity.liveMax; slot++) {
+      if (live.state[slot] === liveState.none) continue;
+      assert(jobs.pool.has(live.job[slot] as number), `live execution ${live.sequence[slot]} belongs to no job`);
+      live.pool.add(slot);
+      live.index(slot);
+      this.linkLive(slot);
+      this.armLive(slot);
+      const node = this.nodes.withSession(live.session[slot] as number);
+      if (node && this.occupies(slot)) node.running++;
+    }
+  }
+
+  /** Whether an execution holds a slot of its session (H16.3: cancelling counts until it is acknowledged). */
+  occupies(slot: number): boolean {
+    const state = this.live.state[slot];
+    return state === liveState.running || state === liveState.cancelling;
+  }
+
+  armJob(job: number): void {
+    const due = this.jobs.dueAtMs[job] as number;
+    if (due === 0 || !this.jobs.enabled(job)) return this.timers.disarm(job);
+    this.memory.lanes[job] = lane.jobs + this.classOf(job).lane;
+    this.timers.arm(job);
+  }
+
+  armLive(slot: number): void {
+    const ready = this.live.state[slot] === liveState.queued || this.live.state[slot] === liveState.retrying;
+    const item = this.itemOfLive(slot);
+    this.memory.lanes[item] = ready ? lane.ready + this.classOf(this.live.job[slot] as number).lane : lane.deadline;
+    this.timers.arm(item);
+  }
+
+  linkLive(slot: number): void {
+    const { live, jobs } = this;
+    const job = live.job[slot] as number;
+    const head = jobs.liveHead[job] as number;
+    live.nextOfJob[slot] = head;
+    live.previousOfJob[slot] = 0;
+    if (head !== 0) live.previousOfJob[head] = slot;
+    jobs.liveHead[job] = slot;
+    jobs.liveCount[job] = (jobs.liveCount[job] as number) + 1;
+  }
+
+  unlinkLive(slot: number): void {
+    const { live, jobs } = this;
+    const job = live.job[slot] as number;
+    const next = live.nextOfJob[slot] as number;
+    const previous = live.previousOfJob[slot] as number;
+    if (previous === 0) jobs.liveHead[job] = next;
+    else live.nextOfJob[previous] = next;
+    if (next !== 0) live.previousOfJob[next] = previous;
+    jobs.liveCount[job] = (jobs.liveCount[job] as number) - 1;
+  }
+}
+
+function parseClass(text: string): ShardClass {
+  const spec = JSON.parse(text) as ClassSpec;
+  return { spec, lane: { high: 0, medium: 1, low: 2 }[spec.priority] };
+}
+
+/** For replicas whose node runs nothing and plans nothing. */
+export const ignoring: Watcher = {
+  started: () => undefined,
+  stopped: () => undefined,
+  settled: () => undefined,
+  sessionOpened: () => undefined,
+  sessionClosed: () => undefined,
+};

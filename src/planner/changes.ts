@@ -1,0 +1,118 @@
+// Owns: from a caller's change to the command for the log: finds the row, merges the definition, computes due times. Runs on the
+// leader at the moment the entry is put together; what it read is named in the command and checked again by apply (H1).
+// (G1) Nothing is refused here that a repeated Idempotency-Key might answer: refusals about existence are left to apply (H11a).
+
+import { PawlError } from "../base/errors.ts";
+import { parseExecutionId } from "../base/token.ts";
+import { findJob } from "../jobs/applychanges.ts";
+import type { Command, DefinitionFields, JobRef, KeyUse } from "../jobs/command.ts";
+import { classText, decodeDefinition, scheduleText, specBytes, specOf } from "../jobs/definition.ts";
+import { definitionOf } from "../jobs/executions.ts";
+import { PlanWriter } from "../jobs/items.ts";
+import { patched } from "../jobs/spec.ts";
+import type { JobSpec } from "../jobs/spec.ts";
+import type { State } from "../jobs/state.ts";
+import type { Change } from "../jobs/views.ts";
+import { limits } from "../limits.ts";
+import { misfireItems } from "./planner.ts";
+import { firstDue } from "./schedulebook.ts";
+import type { ScheduleBook } from "./schedulebook.ts";
+
+const absent: JobRef = { job: 0, generation: 0, revision: 0 };
+
+/** The commands that make one change: first the records of due times that have passed (H1f), then the change itself. */
+export type PlannedChange = { readonly settle: Uint8Array | undefined; readonly command: Command };
+
+export function planChange(state: State, book: ScheduleBook, change: Change, key: KeyUse | undefined, nowMs: number): PlannedChange {
+  if (change.kind === "create") return { settle: undefined, command: createCommand(change.jobId, change.spec, key, nowMs) };
+  if (change.kind === "confirm_clock") return { settle: undefined, command: { kind: "clock", toMs: nowMs } };
+  if (change.kind === "cancel_execution") {
+    return { settle: undefined, command: { kind: "cancelExecution", key, sequence: parseExecutionId(state.idSpace, change.executionId) ?? 0 } };
+  }
+  const job = findJob(state, change.jobId);
+  const ref = job === 0 ? absent : refOf(state, job);
+  const settle = job === 0 ? undefined : settleItems(state, book, job, nowMs);
+  return { settle, command: jobCommand(state, change, ref, key, nowMs) };
+}
+
+type JobChange = Exclude<Change, { kind: "create" | "cancel_execution" | "confirm_clock" }>;
+
+function jobCommand(state: State, change: JobChange, ref: JobRef, key: KeyUse | undefined, nowMs: number): Command {
+  switch (change.kind) {
+    case "cancel":
+      return { kind: "cancel", key, ref, cancelRunning: change.running === "cancel" };
+    case "trigger":
+      return { kind: "trigger", key, ref };
+    case "update":
+      return updateCommand(state, change, ref, key, nowMs);
+    case "pause":
+      return { kind: "pause", key, ref, specJson: respecified(state, ref, true) };
+    case "resume":
+      return { kind: "resume", key, ref, specJson: respecified(state, ref, false), nextDueMs: dueAfter(state, ref, specAt(state, ref), nowMs) };
+  }
+}
+
+function refOf(state: State, job: number): JobRef {
+  return { job, generation: state.jobs.generation[job] as number, revision: state.jobs.revision[job] as number };
+}
+
+function specAt(state: State, ref: JobRef): JobSpec | undefined {
+  return ref.job === 0 ? undefined : specOf(decodeDefinition(definitionOf(state, ref.job)));
+}
+
+function respecified(state: State, ref: JobRef, paused: boolean): Uint8Array {
+  const spec = specAt(state, ref);
+  return spec ? specBytes({ ...spec, paused }) : new Uint8Array(0);
+}
+
+function createCommand(jobId: string, spec: JobSpec, key: KeyUse | undefined, nowMs: number): Command {
+  return { kind: "create", key, jobId, nextDueMs: spec.paused ? 0 : firstDue(spec.schedule, nowMs), ...fieldsOf(spec) };
+}
+
+function fieldsOf(spec: JobSpec): DefinitionFields {
+  return {
+    specJson: specBytes(spec), scheduleText: scheduleText(spec.schedule), classText: classText(spec.class),
+    oneShot: spec.schedule.kind === "at", paused: spec.paused,
+  };
+}
+
+function updateCommand(state: State, change: Extract<Change, { kind: "update" }>, ref: JobRef, key: KeyUse | undefined, nowMs: number): Command {
+  const spec = specAt(state, ref);
+  if (!spec) return { kind: "update", key, ref, nextDueMs: 0, reschedule: false, specJson: new Uint8Array(0), scheduleText: "", classText: "", oneShot: false, paused: false };
+  const merged = patched(spec, change.patch);
+  const reschedule = change.patch.schedule !== undefined;
+  const nextDueMs = reschedule ? dueAfter(state, ref, merged, nowMs) : 0;
+  const lastMs = state.jobs.lastAtMs[ref.job] as number;
+  if (reschedule && merged.schedule.kind === "at" && merged.schedule.atMs <= lastMs) {
+    throw new PawlError("unprocessable", "schedule_time must be later than the job's last scheduled time; make a new job to run at an earlier one", {
+      field: "schedule_time",
+    });
+  }
+  return { kind: "update", key, ref, nextDueMs, reschedule, ...fieldsOf(merged) };
+}
+
+/** The first due time strictly after now and after the last one fired (H13c); a one-shot that has fired has none. */
+function dueAfter(state: State, ref: JobRef, spec: JobSpec | undefined, nowMs: number): number {
+  if (!spec) return 0;
+  const lastMs = state.jobs.lastAtMs[ref.job] as number;
+  if (spec.schedule.kind === "at") return spec.schedule.atMs > lastMs ? spec.schedule.atMs : 0;
+  return firstDue(spec.schedule, Math.max(nowMs, lastMs));
+}
+
+/**
+ * Items that turn the passed due times of one job into records, as the planner would have, without places: what they create is queued.
+ * Bounded: a job further behind is stale at apply and settled again.
+ */
+function settleItems(state: State, book: ScheduleBook, job: number, nowMs: number): Uint8Array | undefined {
+  const { jobs } = state;
+  let dueMs = jobs.dueAtMs[job] as number;
+  if (dueMs === 0 || dueMs > nowMs || !jobs.enabled(job)) return undefined;
+  const { spec } = state.classOf(job);
+  const writer = new PlanWriter();
+  while (dueMs !== 0 && dueMs <= nowMs && writer.count < limits.missedPerChangeMax) {
+    if (nowMs - dueMs > spec.misfire.withinMs) misfireItems(state, book, writer, job, dueMs, nowMs, spec, () => 0);
+    else writer.due(job, jobs.generation[job] as number, jobs.revision[job] as number, dueMs, book.next(job, dueMs), 0);
+    dueMs = writer.nextDueMs;
+  }
+  return writer.take();
+}
