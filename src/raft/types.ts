@@ -40,8 +40,13 @@ export type RaftOptions = {
 
 export type Restored = { readonly hardState: HardState; readonly log: LogReader; readonly appliedIndex: number };
 
+/**
+ * `term` is the sender's, except that a pre-vote and its grant carry the term the sender would campaign in. `round` of a pre-vote
+ * comes back in its answer. An accepted append_reply says that everything up to `match` is durable; a refused one carries the
+ * refused prevIndex in `match` and where the logs may still agree in the hint. `lastIndex` of a heartbeat_reply is durable.
+ */
 export type Message =
-  | { readonly kind: "pre_vote"; readonly term: number; readonly lastIndex: number; readonly lastTerm: number }
+  | { readonly kind: "pre_vote"; readonly term: number; readonly lastIndex: number; readonly lastTerm: number; readonly round: number }
   | { readonly kind: "pre_vote_reply"; readonly term: number; readonly granted: boolean; readonly round: number }
   | { readonly kind: "vote"; readonly term: number; readonly lastIndex: number; readonly lastTerm: number; readonly transfer: boolean }
   | { readonly kind: "vote_reply"; readonly term: number; readonly granted: boolean }
@@ -80,4 +85,31 @@ export type Ready = {
   readonly commit: number;
   readonly reads: readonly ReadDone[];
   readonly role: { readonly role: Role; readonly term: number; readonly leader: NodeId | undefined } | undefined;
+};
+
+/** One peer as its leader sees it. A `regressed` peer lost entries that it had acknowledged: nothing is sent to it any more. */
+export type PeerStatus = {
+  readonly id: NodeId;
+  readonly match: number;
+  readonly next: number;
+  readonly state: "probe" | "replicate" | "regressed";
+  readonly inFlight: number;
+  readonly recentActive: boolean;
+};
+
+export type RaftStatus = {
+  readonly id: NodeId;
+  readonly role: Role;
+  readonly term: number;
+  readonly vote: NodeId;
+  readonly leader: NodeId | undefined;
+  readonly commit: number;
+  readonly applied: number;
+  readonly lastIndex: number;
+  readonly durableIndex: number;
+  readonly transferringTo: NodeId | undefined;
+  /** Empty unless this node leads. */
+  readonly peers: readonly PeerStatus[];
+  /** Messages thrown away because what they claim cannot be. */
+  readonly invalidMessages: number;
 };

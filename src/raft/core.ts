@@ -1,0 +1,186 @@
+// Owns: the state of one node and the moves that every part needs: change of role and term, sending, the clock's deadlines. Elections,
+// replication and reads are functions over it, each in a file of its own; raft.ts is the door for callers.
+// (C1) term never falls, and a vote once given in a term stays. commit never falls.
+// (C2) Whatever promises something to another node (a granted vote, an acknowledged entry, this node's own vote) is held back until the
+//      write that carries it is durable.
+// (C3) Periodic deadlines are origin + k * period, whatever the delay of a tick, so that nodes do not drift into step.
+
+import { assert } from "../base/errors.ts";
+import { RaftLog } from "./log.ts";
+import { Outbox } from "./outbox.ts";
+import { Progress } from "./progress.ts";
+import { Quota } from "./quota.ts";
+import type { VoterSets } from "./quorum.ts";
+import { Reads } from "./reads.ts";
+import type { Message, NodeId, RaftOptions, Restored, Role } from "./types.ts";
+
+type WriteInFlight = { readonly number: number; readonly term: number; readonly sinceMs: number };
+
+export class Core {
+  readonly options: RaftOptions;
+  readonly id: NodeId;
+  readonly voters: VoterSets;
+  /** Every other member, sorted, so that nothing depends on the order of a map. */
+  readonly others: readonly NodeId[];
+  readonly otherVoters: readonly NodeId[];
+  readonly isVoter: boolean;
+  readonly log: RaftLog;
+  readonly outbox = new Outbox();
+  readonly reads: Reads;
+  readonly quota: Quota;
+
+  nowMs: number;
+  role: Role = "follower";
+  term: number;
+  vote: NodeId;
+  leader: NodeId | undefined;
+  commit: number;
+  applied: number;
+
+  /** Who granted or refused in the campaign under way. */
+  readonly votes = new Map<NodeId, boolean>();
+  preVoteRound = 0;
+  electionDeadlineMs = 0;
+  leaderHeardAtMs = Number.NEGATIVE_INFINITY;
+
+  /** A leader's view of the others; the two hold the same objects. */
+  readonly progress = new Map<NodeId, Progress>();
+  peers: Progress[] = [];
+  /** Index of the leader's own empty entry. */
+  termStart = 0;
+  /** Newest heartbeat round. */
+  round = 0;
+  roundDue = false;
+  appendsDue = false;
+  heartbeatDueMs = 0;
+  quorumDueMs = 0;
+  transferTo: NodeId | undefined;
+  transferDeadlineMs = 0;
+
+  writeNumber = 0;
+  writeInFlight: WriteInFlight | undefined;
+  submittedTerm: number;
+  submittedVote: NodeId;
+  durableTerm: number;
+  invalidMessages = 0;
+
+  constructor(options: RaftOptions, restored: Restored, nowMs: number) {
+    const { hardState, log, appliedIndex } = restored;
+    this.options = options;
+    this.id = options.id;
+    this.voters = options.membership.voters;
+    const voters = new Set(options.membership.voters.flat());
+    this.isVoter = voters.has(options.id);
+    this.otherVoters = [...voters].filter((id) => id !== options.id).sort();
+    this.others = [...new Set([...voters, ...options.membership.learners])].filter((id) => id !== options.id).sort();
+    this.log = new RaftLog(log, options.logCacheMaxBytes);
+    this.quota = new Quota(options.uncommittedMaxBytes);
+    this.reads = new Reads(options.readsWaitingMax, options.electionTimeoutMs, Math.floor(options.random() * 2 ** 40));
+    this.nowMs = nowMs;
+    this.term = hardState.term;
+    this.vote = hardState.vote;
+    this.submittedTerm = hardState.term;
+    this.submittedVote = hardState.vote;
+    this.durableTerm = hardState.term;
+    // A commit of its own does not force a write, so what was applied may be ahead of what was noted.
+    this.commit = Math.max(hardState.commit, appliedIndex);
+    this.applied = appliedIndex;
+    assert(this.commit <= this.log.lastIndex, "the stored log holds everything that was committed");
+    assert(this.term >= this.log.lastTerm, "the stored term covers the stored entries");
+    this.armElection();
+  }
+
+  /** Time never runs backwards in here, whatever the caller's clock does. */
+  at(nowMs: number): void {
+    if (nowMs > this.nowMs) this.nowMs = nowMs;
+  }
+
+  armElection(): void {
+    const timeoutMs = this.options.electionTimeoutMs;
+    this.electionDeadlineMs = this.nowMs + timeoutMs + Math.floor(this.options.random() * timeoutMs);
+  }
+
+  /** The next deadline of a series with a fixed period that lies after now (C3). */
+  nextDue(dueMs: number, periodMs: number): number {
+    return dueMs + (Math.floor((this.nowMs - dueMs) / periodMs) + 1) * periodMs;
+  }
+
+  send(to: NodeId, message: Message): void {
+    this.outbox.send(to, message);
+  }
+
+  get unsaved(): boolean {
+    return this.term !== this.submittedTerm || this.vote !== this.submittedVote || this.log.unsubmitted;
+  }
+
+  /** Sends when everything decided up to now is durable (C2). */
+  sendWhenDurable(to: NodeId, message: Message): void {
+    if (this.unsaved) this.outbox.hold(this.writeNumber + 1, to, message);
+    else if (this.writeInFlight !== undefined) this.outbox.hold(this.writeInFlight.number, to, message);
+    else this.send(to, message);
+  }
+
+  /** Whether another node leads and was heard within the shortest election timeout: then nobody else is helped to an office. */
+  sticksToLeader(candidate: NodeId): boolean {
+    if (this.role === "leader") return true;
+    if (this.leader === undefined || this.leader === candidate) return false;
+    return this.nowMs < this.leaderHeardAtMs + this.options.electionTimeoutMs;
+  }
+
+  private refuseReads(): void {
+    for (const read of this.reads.refuseAll()) {
+      if (read.from === undefined) continue;
+      this.send(read.from, { kind: "read_index_reply", term: this.term, context: read.context, index: 0, ok: false });
+    }
+  }
+
+  /** The election timer is left alone, except for a leader that had none: only a leader's word or a granted vote may reset it. */
+  becomeFollower(term: number, leader: NodeId | undefined): void {
+    assert(term >= this.term, "the term never falls (C1)");
+    const changed = term !== this.term || leader !== this.leader || this.role === "leader";
+    if (term > this.term) {
+      this.term = term;
+      this.vote = "";
+    }
+    if (this.role === "leader") {
+      this.armElection();
+      this.progress.clear();
+      this.peers = [];
+      this.transferTo = undefined;
+      this.roundDue = false;
+      this.appendsDue = false;
+      this.quota.reset(1);
+    }
+    this.role = "follower";
+    this.leader = leader;
+    this.votes.clear();
+    if (changed) this.refuseReads();
+  }
+
+  /** Both kinds of candidate follow nobody. */
+  becomeCandidate(role: "pre_candidate" | "candidate"): void {
+    assert(this.role !== "leader" && this.isVoter, "only a voter that does not lead campaigns");
+    this.role = role;
+    if (role === "candidate") {
+      this.term++;
+      this.vote = this.id;
+    }
+    this.leader = undefined;
+    this.votes.clear();
+    this.armElection();
+    this.refuseReads();
+  }
+
+  /** The roles' common part; the first entry of the term is appended by the caller. */
+  becomeLeader(): void {
+    assert(this.role === "candidate", "only a candidate becomes leader");
+    this.role = "leader";
+    this.leader = this.id;
+    this.votes.clear();
+    this.peers = this.others.map((id) => new Progress(id, this.log.lastIndex + 1));
+    this.progress.clear();
+    for (const peer of this.peers) this.progress.set(peer.id, peer);
+    this.heartbeatDueMs = this.nowMs + this.options.heartbeatMs;
+    this.quorumDueMs = this.nowMs + this.options.electionTimeoutMs;
+  }
+}

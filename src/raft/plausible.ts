@@ -1,0 +1,54 @@
+// Owns: the check of a message against itself and against what the core knows: numbers in range, entries that follow on each other,
+// answers about things that were sent. The shape on the wire is wire.ts's.
+
+import type { Core } from "./core.ts";
+import type { Message } from "./types.ts";
+
+type Append = Extract<Message, { kind: "append" }>;
+
+function natural(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+/** False when the message claims what cannot be. */
+export function isPlausible(core: Core, message: Message): boolean {
+  // Only a refused pre-vote may come from a node that never was in a term.
+  if (!natural(message.term) || (message.term === 0 && message.kind !== "pre_vote_reply")) return false;
+  switch (message.kind) {
+    case "pre_vote":
+    case "vote":
+      return natural(message.lastIndex) && natural(message.lastTerm) && message.lastTerm < message.term;
+    case "append":
+      return isPlausibleAppend(message);
+    case "append_reply":
+      if (!natural(message.match) || !natural(message.hintIndex) || !natural(message.hintTerm)) return false;
+      return core.role !== "leader" || message.term !== core.term || message.match <= core.log.lastIndex;
+    case "heartbeat":
+      return natural(message.commit) && natural(message.round);
+    case "heartbeat_reply":
+      if (!natural(message.round) || !natural(message.lastIndex)) return false;
+      return core.role !== "leader" || message.term !== core.term || message.round <= core.round;
+    case "pre_vote_reply":
+      return natural(message.round);
+    case "read_index":
+      return natural(message.context);
+    case "read_index_reply":
+      return natural(message.context) && natural(message.index);
+    case "vote_reply":
+    case "timeout_now":
+      return true;
+  }
+}
+
+function isPlausibleAppend(message: Append): boolean {
+  if (!natural(message.prevIndex) || !natural(message.prevTerm) || !natural(message.commit)) return false;
+  if ((message.prevIndex === 0) !== (message.prevTerm === 0)) return false;
+  let term = message.prevTerm;
+  let index = message.prevIndex;
+  for (const entry of message.entries) {
+    index++;
+    if (entry.index !== index || !(entry.term >= term) || !natural(entry.term)) return false;
+    term = entry.term;
+  }
+  return term <= message.term && term > 0 === index > 0;
+}

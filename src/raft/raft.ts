@@ -1,0 +1,293 @@
+// Owns: the door to the consensus core: what callers and the network put in, and what is to be done as a result. The rules are in
+// core.ts, elections.ts, replication.ts and heartbeats.ts; disks, links and clocks belong to the driver.
+// (F1) One write is in flight at most; whatever is decided meanwhile travels in the next one, in order of its number.
+// (F2) Nothing a message claims is believed before it was checked against what this node knows; what cannot be is counted and dropped.
+
+import { assert } from "../base/errors.ts";
+import { Core } from "./core.ts";
+import { finishTransfer, onElectionTimeout, onPreVote, onPreVoteReply, onTimeoutNow, onVote, onVoteReply, startTransfer } from "./elections.ts";
+import { beat, onHeartbeat, onHeartbeatReply, readAtLeader } from "./heartbeats.ts";
+import { isPlausible } from "./plausible.ts";
+import { reachedByQuorum } from "./quorum.ts";
+import { advanceCommit, appendAsLeader, onAppend, onAppendReply, replicate, revive } from "./replication.ts";
+import type { Entry, LogWrite, Message, NodeId, RaftOptions, RaftStatus, Ready, Refusal, Restored } from "./types.ts";
+
+type FromLeader = Extract<Message, { kind: "append" | "heartbeat" }>;
+type ToLeader = Extract<Message, { kind: "append_reply" | "heartbeat_reply" }>;
+
+export class Raft {
+  private readonly core: Core;
+  private readonly members: ReadonlySet<NodeId>;
+  private taken = { role: "", term: -1, leader: undefined as NodeId | undefined, commit: -1 };
+
+  /** `nowMs` is monotonic, from any origin; every later call passes the same clock. */
+  constructor(options: RaftOptions, restored: Restored, nowMs: number) {
+    this.core = new Core(options, restored, nowMs);
+    this.members = new Set(this.core.others);
+    this.taken.commit = restored.appliedIndex;
+  }
+
+  /** Acts on the deadlines that have passed. After a pause of its own the driver hands in waiting messages first. */
+  tick(nowMs: number): void {
+    const { core } = this;
+    core.at(nowMs);
+    core.reads.expire(core.nowMs);
+    if (core.role === "leader") this.tickLeader();
+    else if (core.nowMs >= core.electionDeadlineMs) onElectionTimeout(core);
+  }
+
+  private tickLeader(): void {
+    const { core } = this;
+    if (core.nowMs >= core.quorumDueMs) {
+      core.quorumDueMs = core.nextDue(core.quorumDueMs, core.options.electionTimeoutMs);
+      const reached = reachedByQuorum(core.voters, (id) => (id === core.id || core.progress.get(id)?.active === true ? 1 : 0));
+      if (reached === 0) {
+        core.becomeFollower(core.term, undefined);
+        return;
+      }
+      for (const peer of core.peers) peer.active = false;
+    }
+    if (core.transferTo !== undefined && core.nowMs >= core.transferDeadlineMs) core.transferTo = undefined;
+    if (core.nowMs >= core.heartbeatDueMs) {
+      core.heartbeatDueMs = core.nextDue(core.heartbeatDueMs, core.options.heartbeatMs);
+      beat(core, true);
+    }
+  }
+
+  /** Takes in a message. Unknown senders and impossible claims change nothing (F2). */
+  step(from: NodeId, message: Message, nowMs: number): void {
+    const { core } = this;
+    core.at(nowMs);
+    if (!this.members.has(from) || !isPlausible(core, message)) {
+      core.invalidMessages++;
+      return;
+    }
+    // Pre-votes and their answers speak of a term that nobody is in yet.
+    if (message.kind === "pre_vote") {
+      onPreVote(core, from, message);
+    } else if (message.kind === "pre_vote_reply") {
+      onPreVoteReply(core, from, message);
+    } else if (message.term < core.term) {
+      this.answerOldTerm(from, message);
+    } else {
+      if (message.term > core.term) {
+        if (message.kind === "vote" && !message.transfer && core.sticksToLeader(from)) return;
+        core.becomeFollower(message.term, undefined);
+      }
+      this.dispatch(from, message);
+    }
+  }
+
+  /** The sender learns this node's term: a deposed leader steps down, a node left behind catches up. Old answers say nothing. */
+  private answerOldTerm(from: NodeId, message: Message): void {
+    const { core } = this;
+    const { term } = core;
+    if (message.kind === "append") {
+      core.send(from, { kind: "append_reply", term, accepted: false, match: message.prevIndex, hintIndex: 0, hintTerm: 0 });
+    } else if (message.kind === "heartbeat") {
+      core.send(from, { kind: "heartbeat_reply", term, round: message.round, lastIndex: core.log.durableIndex });
+    } else if (message.kind === "vote") {
+      core.send(from, { kind: "vote_reply", term, granted: false });
+    } else if (message.kind === "read_index") {
+      core.send(from, { kind: "read_index_reply", term, context: message.context, index: 0, ok: false });
+    }
+  }
+
+  private dispatch(from: NodeId, message: Message): void {
+    const { core } = this;
+    switch (message.kind) {
+      case "append":
+      case "heartbeat":
+        this.fromLeader(from, message);
+        break;
+      case "append_reply":
+      case "heartbeat_reply":
+        this.toLeader(from, message);
+        break;
+      case "vote":
+        onVote(core, from, message);
+        break;
+      case "vote_reply":
+        onVoteReply(core, from, message);
+        break;
+      case "read_index":
+        this.onReadIndex(from, message.context);
+        break;
+      case "read_index_reply":
+        core.reads.answered(message.context, message.ok ? message.index : undefined);
+        break;
+      case "timeout_now":
+        onTimeoutNow(core, from);
+        break;
+    }
+  }
+
+  private fromLeader(from: NodeId, message: FromLeader): void {
+    const { core } = this;
+    if (core.role === "leader" || (core.leader !== undefined && core.leader !== from)) {
+      core.invalidMessages++;
+      return;
+    }
+    if (core.leader !== from) core.becomeFollower(core.term, from);
+    core.leaderHeardAtMs = core.nowMs;
+    core.armElection();
+    if (message.kind === "append") onAppend(core, from, message);
+    else onHeartbeat(core, from, message);
+  }
+
+  private toLeader(from: NodeId, message: ToLeader): void {
+    const { core } = this;
+    const peer = core.progress.get(from);
+    if (core.role !== "leader" || peer === undefined) return;
+    if (message.kind === "append_reply") onAppendReply(core, peer, message);
+    else if (onHeartbeatReply(core, peer, message)) revive(core, peer);
+    finishTransfer(core, from);
+  }
+
+  private onReadIndex(from: NodeId, context: number): void {
+    const { core } = this;
+    if (core.role === "leader" && !core.reads.isFull) readAtLeader(core, { from, context });
+    else core.send(from, { kind: "read_index_reply", term: core.term, context, index: 0, ok: false });
+  }
+
+  /**
+   * Appends to the log if this node leads. The entry is committed when `Ready.commit` reaches its index while the term of the entry
+   * applied there is this one; an entry of another term at that index means that the proposal is lost.
+   */
+  propose(data: Uint8Array, nowMs: number): { index: number; term: number } | { refused: Refusal } {
+    const { core } = this;
+    core.at(nowMs);
+    assert(data.length > 0, "empty entries are the leader's own");
+    if (core.role !== "leader") return { refused: "not_leader" };
+    if (core.transferTo !== undefined) return { refused: "transferring" };
+    if (!core.quota.admits(data.length)) return { refused: "overloaded" };
+    const { index, term } = appendAsLeader(core, data);
+    return { index, term };
+  }
+
+  /** A linearizable read: answered by a ReadDone of the same `context`, to be served when that index is applied. */
+  readIndex(context: number, nowMs: number): void {
+    const { core } = this;
+    core.at(nowMs);
+    if (core.leader === undefined) core.reads.refuse(context, "not_leader");
+    else if (core.reads.isFull) core.reads.refuse(context, "overloaded");
+    else if (core.role === "leader") readAtLeader(core, { from: undefined, context });
+    else core.reads.forward(context, core.nowMs);
+  }
+
+  /** The write with this number is durable, and the LogReader shows it. */
+  persisted(writeNumber: number, nowMs: number): void {
+    const { core } = this;
+    core.at(nowMs);
+    const write = core.writeInFlight;
+    assert(write !== undefined && write.number === writeNumber, "only the write in flight completes (F1)");
+    core.writeInFlight = undefined;
+    core.durableTerm = write.term;
+    core.log.persisted();
+    for (const own of core.outbox.release(writeNumber, core.term, core.id)) {
+      if (own.kind === "vote_reply") onVoteReply(core, core.id, own);
+    }
+    if (core.role !== "leader") return;
+    advanceCommit(core);
+    core.quota.release(Math.min(core.commit, core.log.durableIndex));
+  }
+
+  /** The state machine has applied everything up to `index`. */
+  applied(index: number): void {
+    const { core } = this;
+    assert(index >= core.applied && index <= core.commit, "applied grows, up to commit");
+    core.applied = index;
+  }
+
+  /** The link to `peer` broke: what was on the way may be lost. A follower forgets its leader by it, but keeps its timer. */
+  unreachable(peer: NodeId): void {
+    const { core } = this;
+    core.progress.get(peer)?.unreachable();
+    if (core.role === "follower" && core.leader === peer) core.becomeFollower(core.term, undefined);
+  }
+
+  /**
+   * Hands the leadership to `to`: takes no proposals, brings `to` up to date and tells it to campaign. Gives up after an election timeout.
+   */
+  transfer(to: NodeId, nowMs: number): void {
+    this.core.at(nowMs);
+    startTransfer(this.core, to);
+  }
+
+  /** Ceases to lead, for a watchdog that knows better; the term stays. */
+  stepDown(nowMs: number): void {
+    const { core } = this;
+    core.at(nowMs);
+    if (core.role === "leader") core.becomeFollower(core.term, undefined);
+  }
+
+  hasReady(): boolean {
+    const { core, taken } = this;
+    if (!core.outbox.isEmpty || core.appendsDue || core.roundDue || core.reads.hasDone) return true;
+    if (core.commit > taken.commit || (core.reads.hasUnsent && core.leader !== undefined)) return true;
+    if (core.writeInFlight === undefined && core.unsaved) return true;
+    return core.role !== taken.role || core.term !== taken.term || core.leader !== taken.leader;
+  }
+
+  /** Everything that should happen since the last take. */
+  take(nowMs = this.core.nowMs): Ready {
+    const { core, taken } = this;
+    core.at(nowMs);
+    if (core.role === "leader") {
+      if (core.roundDue) beat(core, false);
+      if (core.appendsDue) replicate(core);
+    } else if (core.reads.hasUnsent && core.leader !== undefined) {
+      core.send(core.leader, { kind: "read_index", term: core.term, context: core.reads.sendBatch() });
+    }
+    const changed = core.role !== taken.role || core.term !== taken.term || core.leader !== taken.leader;
+    taken.role = core.role;
+    taken.term = core.term;
+    taken.leader = core.leader;
+    taken.commit = core.commit;
+    return {
+      write: this.nextWrite(),
+      messages: core.outbox.take(),
+      commit: core.commit,
+      reads: core.reads.takeDone(),
+      role: changed ? { role: core.role, term: core.term, leader: core.leader } : undefined,
+    };
+  }
+
+  private nextWrite(): LogWrite | undefined {
+    const { core } = this;
+    if (core.writeInFlight !== undefined || !core.unsaved) return undefined;
+    const number = ++core.writeNumber;
+    core.writeInFlight = { number, term: core.term, sinceMs: core.nowMs };
+    core.submittedTerm = core.term;
+    core.submittedVote = core.vote;
+    const { truncateFrom, entries } = core.log.submit();
+    return { number, truncateFrom, entries, hardState: { term: core.term, vote: core.vote, commit: core.commit } };
+  }
+
+  /** Committed entries from `from` to at most `to`: at least one, cut at `maxBytes`, sometimes earlier. */
+  entriesToApply(from: number, to: number, maxBytes: number): Entry[] {
+    assert(to <= this.core.commit, "only committed entries are applied");
+    return this.core.log.slice(from, to, maxBytes);
+  }
+
+  /** Term of an entry, durable or not; undefined outside the log. */
+  term(index: number): number | undefined {
+    return this.core.log.term(index);
+  }
+
+  /** When `tick` has something to do next. */
+  nextDeadlineMs(): number {
+    const { core } = this;
+    if (core.role !== "leader") return Math.min(core.electionDeadlineMs, core.reads.deadlineMs);
+    const transferMs = core.transferTo === undefined ? Number.POSITIVE_INFINITY : core.transferDeadlineMs;
+    return Math.min(core.heartbeatDueMs, core.quorumDueMs, transferMs);
+  }
+
+  status(): RaftStatus {
+    const { core } = this;
+    const { id, role, term, vote, leader, commit, applied, invalidMessages } = core;
+    const { lastIndex, durableIndex } = core.log;
+    const peers = core.peers.map((peer) => peer.status());
+    return { id, role, term, vote, leader, commit, applied, lastIndex, durableIndex, transferringTo: core.transferTo, peers, invalidMessages };
+  }
+}
