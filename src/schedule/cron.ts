@@ -13,12 +13,11 @@
 //  C5 The answer to one question also answers every later question before that answer, so that the many jobs that share a schedule
 //     and are due together cost one search. These two numbers are the only state.
 
-import type { GapPolicy, OverlapPolicy } from "../jobs/spec.ts";
 import { limits } from "../limits.ts";
 import { DAY_SECONDS } from "./civil.ts";
 import type { CronFields } from "./expression.ts";
 import { Matcher, NEVER } from "./matcher.ts";
-import type { Schedule } from "./schedule.ts";
+import type { GapPolicy, OverlapPolicy, Schedule } from "./spec.ts";
 import type { Zone } from "./zone.ts";
 
 /** 1900-01-01 and 9900-01-01: before the one nothing is due, from the other on nothing is searched. */

@@ -110,7 +110,8 @@ function readFields(raw: readonly string[]): ReturnType<typeof parse>["fields"] 
   try {
     return parse(raw).fields;
   } catch (error) {
-    throw blamed(raw) ?? refused(`never fires: no month given has the day-of-month ${JSON.stringify(raw[3])} (${messageOf(error)})`, "unprocessable");
+    const never = `never fires: no month given has the day-of-month ${JSON.stringify(raw[3])} (${messageOf(error)})`;
+    throw blamed(raw) ?? refused(never, "unprocessable");
   }
 }
 

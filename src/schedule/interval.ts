@@ -1,10 +1,11 @@
 // Owns: schedules that repeat at a fixed distance: anchor + k * every, k = 0, 1, 2 ... All arithmetic is exact on whole
-// milliseconds: remainders of doubles have no rounding error.
+// milliseconds: the remainder of two doubles has no rounding error, a quotient would.
 
-import type { Schedule } from "./schedule.ts";
+import type { Schedule } from "./spec.ts";
 
-/** The last instant that a Date can hold. */
-export const LATEST_MS = 8_640_000_000_000_000;
+/** The instants that texts can name, the years 0000 to 9999. Differences of any two are exact. */
+export const EARLIEST_MS = -62_167_219_200_000;
+export const LATEST_MS = 253_402_300_799_999;
 
 export class IntervalSchedule implements Schedule {
   readonly everyMs: number;

@@ -8,17 +8,14 @@
 
 import { PawlError } from "../base/errors.ts";
 import { parseDuration } from "../base/time.ts";
-import type { GapPolicy, OverlapPolicy, ScheduleSpec } from "../jobs/spec.ts";
 import { limits } from "../limits.ts";
 import { CronSchedule } from "./cron.ts";
 import { normalised, parseFields, refused } from "./expression.ts";
-import { IntervalSchedule, LATEST_MS } from "./interval.ts";
+import { EARLIEST_MS, IntervalSchedule, LATEST_MS } from "./interval.ts";
+import type { GapPolicy, OverlapPolicy, Schedule, ScheduleSpec } from "./spec.ts";
 import { zoneOf } from "./zone.ts";
 
-export interface Schedule {
-  /** The first due time strictly after `afterMs` (milliseconds since 1970 UTC), undefined if there is none. */
-  nextAfter(afterMs: number): number | undefined;
-}
+export type { Schedule, ScheduleSpec } from "./spec.ts";
 
 /** Where the search for a first firing starts when a cron expression is checked: 2026-01-01, so that today's zone rules count. */
 const REFERENCE_MS = 1_767_225_600_000;
@@ -56,11 +53,11 @@ export function parseCron(expression: string, timezone: string, gap: GapPolicy, 
 
 /**
  * Counts the due times t with fromMs <= t <= toMs (whole milliseconds), at most `max`; `lastMs` is the last one counted,
- * undefined if none. Takes constant time for intervals, one search per due time for cron.
+ * 0 if there is none. Takes constant time for intervals, one search per due time for cron.
  */
-export function countBetween(schedule: Schedule, fromMs: number, toMs: number, max: number): { count: number; lastMs: number | undefined } {
+export function countBetween(schedule: Schedule, fromMs: number, toMs: number, max: number): { count: number; lastMs: number } {
   let count = 0;
-  let lastMs: number | undefined;
+  let lastMs = 0;
   let next = schedule.nextAfter(fromMs - 1);
   if (schedule instanceof IntervalSchedule && next !== undefined && next <= toMs && max > 0) {
     count = Math.min(max, schedule.countFrom(next, toMs));
@@ -114,7 +111,7 @@ function requireInterval(everyMs: number, field: string): number {
 }
 
 function requireInstant(atMs: number, field: string): void {
-  if (!Number.isInteger(atMs) || Math.abs(atMs) > LATEST_MS) {
-    throw new PawlError("invalid", `${field}: expected an instant in whole milliseconds, got ${atMs}`, { field });
+  if (!Number.isInteger(atMs) || atMs < EARLIEST_MS || atMs > LATEST_MS) {
+    throw new PawlError("invalid", `${field}: expected whole milliseconds of the years 0000 to 9999, got ${atMs}`, { field });
   }
 }
