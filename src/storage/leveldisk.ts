@@ -1,0 +1,182 @@
+// Owns: the disk of a real node: LevelDB databases (through classic-level) and append-only files below one data directory.
+// What is stored is the business of log.ts, state.ts and history.ts.
+// (L1) Of classic-level only getSync, a chained batch with sync, and an iterator that lives for one page are used: a snapshot or
+//      iterator that is open while keys are overwritten lets LevelDB 1.20 return stale values (google/leveldb issue 320), and
+//      clear() and the asynchronous reads hold one inside.
+// (L2) One lock per database keeps pages and writes apart, and puts writes in order: unawaited writes overtake each other in the
+//      thread pool.
+// (L3) LevelDB 1.20 does not sync the directory when it starts a new write-ahead file. A write is done only when the directory
+//      has been synced as well, if it changed.
+
+import { ClassicLevel } from "classic-level";
+import { mkdirSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { PawlError, assert, messageOf } from "../base/errors.ts";
+import { PosixFiles } from "./posixfiles.ts";
+import type { Disk, Files, Kv, KvOp, KvOptions, KvRange } from "./disk.ts";
+
+type Level = ClassicLevel<string, Uint8Array>;
+
+export class LevelDisk implements Disk {
+  readonly files: Files;
+  private readonly root: string;
+  private readonly posix: PosixFiles;
+  private readonly open_: LevelKv[] = [];
+
+  /** `root` is made, readable by its owner alone, if it does not exist. */
+  constructor(root: string) {
+    this.root = root;
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    this.posix = new PosixFiles(root);
+    this.files = this.posix;
+  }
+
+  /** Throws PawlError: "config" when another process holds the database, "quarantined" when LevelDB finds it damaged, "io" else. */
+  async open(name: string, options: KvOptions): Promise<Kv> {
+    const path = join(this.root, name);
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const level: Level = new ClassicLevel(path, {
+      keyEncoding: "utf8",
+      valueEncoding: "view",
+      compression: options.compression,
+      writeBufferSize: options.writeBufferBytes,
+      maxOpenFiles: options.openFilesMax,
+    });
+    try {
+      await level.open();
+      await syncDirectory(path);
+      await syncDirectory(dirname(path));
+    } catch (error) {
+      throw openError(path, error);
+    }
+    const kv = new LevelKv(path, level);
+    this.open_.push(kv);
+    return kv;
+  }
+
+  async close(): Promise<void> {
+    for (const kv of this.open_.splice(0)) await kv.close();
+    this.posix.close();
+  }
+}
+
+class LevelKv implements Kv {
+  private readonly path: string;
+  private readonly level: Level;
+  private last: Promise<unknown> = Promise.resolve();
+  private writing = false;
+  private directoryChangedNs: bigint;
+
+  constructor(path: string, level: Level) {
+    this.path = path;
+    this.level = level;
+    this.directoryChangedNs = changedNs(path);
+  }
+
+  get(key: string): Uint8Array | undefined {
+    try {
+      const value = this.level.getSync(key);
+      return value === undefined ? undefined : plain(value);
+    } catch (error) {
+      throw readError(this.path, error);
+    }
+  }
+
+  page(range: KvRange): Promise<[string, Uint8Array][]> {
+    return this.locked(() => this.readPage(range));
+  }
+
+  write(ops: readonly KvOp[], done: (error?: Error) => void): void {
+    assert(!this.writing, "one write per database is in flight (D1)");
+    this.writing = true;
+    const settle = (error?: Error): void => {
+      this.writing = false;
+      done(error);
+    };
+    const failed = (error: unknown): void => {
+      const message = `${this.path}: write failed: ${messageOf(error)}; restart the node once the disk is sound`;
+      settle(new PawlError("io", message, { outcome: "unknown", cause: error }));
+    };
+    void this.locked(() => this.writeBatch(ops)).then(() => settle(), failed);
+  }
+
+  async close(): Promise<void> {
+    await this.locked(() => this.level.close());
+  }
+
+  /** Runs tasks one after the other (L2); a failed task is its caller's to handle and does not stop the next. */
+  private locked<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.last.then(task, task);
+    this.last = result;
+    return result;
+  }
+
+  private async readPage(range: KvRange): Promise<[string, Uint8Array][]> {
+    const { gt, gte, lt, limit, reverse } = range;
+    const bounds = { ...(gt !== undefined && { gt }), ...(gte !== undefined && { gte }), ...(lt !== undefined && { lt }) };
+    const iterator = this.level.iterator({ ...bounds, limit, reverse: reverse ?? false, highWaterMarkBytes: 1 << 20 });
+    try {
+      const rows: [string, Uint8Array][] = [];
+      while (rows.length < limit) {
+        const part = await iterator.nextv(limit - rows.length);
+        if (part.length === 0) break;
+        for (const [key, value] of part) rows.push([key, plain(value)]);
+      }
+      return rows;
+    } catch (error) {
+      throw readError(this.path, error);
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  private async writeBatch(ops: readonly KvOp[]): Promise<void> {
+    const batch = this.level.batch();
+    for (const op of ops) {
+      if ("put" in op) batch.put(op.put, op.value);
+      else batch.del(op.del);
+    }
+    await batch.write({ sync: true });
+    const changed = changedNs(this.path);
+    if (changed === this.directoryChangedNs) return;
+    await syncDirectory(this.path);
+    this.directoryChangedNs = changed;
+  }
+}
+
+/** classic-level hands out Buffers, whose slice() shares memory where that of a Uint8Array copies. */
+function plain(value: Uint8Array): Uint8Array {
+  return new Uint8Array(value.buffer, value.byteOffset, value.length);
+}
+
+function changedNs(path: string): bigint {
+  return statSync(path, { bigint: true }).mtimeNs;
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function openError(path: string, error: unknown): PawlError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = (cause as { code?: unknown }).code;
+  if (code === "LEVEL_LOCKED") {
+    return new PawlError("config", `${path} is used by another process: stop it or give this node another data directory`, { cause });
+  }
+  if (code === "LEVEL_CORRUPTION") {
+    return new PawlError("quarantined", `${path} is damaged (${messageOf(cause)}): this node must be resynchronised`, { cause });
+  }
+  return new PawlError("io", `${path} cannot be opened: ${messageOf(cause)}`, { cause });
+}
+
+function readError(path: string, error: unknown): PawlError {
+  const damaged = (error as { code?: unknown }).code === "LEVEL_CORRUPTION";
+  const advice = damaged ? "is damaged; this node must be resynchronised" : "cannot be read";
+  return new PawlError(damaged ? "quarantined" : "io", `${path} ${advice}: ${messageOf(error)}`, { cause: error });
+}

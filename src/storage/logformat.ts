@@ -1,0 +1,99 @@
+// Owns: the bytes of one write to the Raft log. Which writes may follow each other is the business of log.ts. Little-endian:
+//   version u8 | previous seal u32 | term u48, vote text, commit u48 | truncateFrom u48 (0: nothing) | lastIndex u48, lastTerm u48 |
+//   count u32 | per entry: index u48, term u48, crc u32, length u32, data | seal u32
+// (E1) An entry's CRC covers its index, term and data and is chained to the entry before it; the first one's to the previous seal.
+// (E2) The seal covers key and value (quarantine.ts); it is checked before anything here is called.
+
+import { ByteReader, ByteWriter } from "../base/bytes.ts";
+import { checksum } from "../base/checksum.ts";
+import { quarantined, sealed } from "./quarantine.ts";
+import type { Entry, HardState } from "../raft/types.ts";
+
+/** A write as stored. `truncateFrom` is 0 when nothing is replaced. */
+export type StoredWrite = {
+  readonly number: number;
+  readonly previousSeal: number;
+  readonly hardState: HardState;
+  readonly truncateFrom: number;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly entries: readonly Entry[];
+};
+
+const VERSION = 1;
+const ENTRY_HEADER_BYTES = 20;
+const PLACE_BYTES = 12;
+
+/** Sorts like the number, up to 2^53. */
+export function writeKey(number: number): string {
+  return number.toString(16).padStart(14, "0");
+}
+
+export function encodeWrite(key: string, write: StoredWrite): Uint8Array {
+  const bytes = write.entries.reduce((sum, entry) => sum + entry.data.length + ENTRY_HEADER_BYTES, 256);
+  const out = new ByteWriter(bytes);
+  out.u8(VERSION);
+  out.u32(write.previousSeal);
+  out.u48(write.hardState.term);
+  out.string(write.hardState.vote);
+  out.u48(write.hardState.commit);
+  out.u48(write.truncateFrom);
+  out.u48(write.lastIndex);
+  out.u48(write.lastTerm);
+  out.u32(write.entries.length);
+  let crc = write.previousSeal;
+  for (const { index, term, data } of write.entries) {
+    crc = entryChecksum(index, term, data, crc);
+    out.u48(index);
+    out.u48(term);
+    out.u32(crc);
+    out.bytes(data);
+  }
+  return sealed(key, out.take());
+}
+
+/** Takes a write apart and checks its entries (E1). `data` are views. */
+export function decodeWrite(number: number, content: Uint8Array): StoredWrite {
+  const reader = new ByteReader(content);
+  const { count, ...head } = readHead(reader);
+  const entries: Entry[] = [];
+  let crc = head.previousSeal;
+  for (let i = 0; i < count; i++) crc = readEntry(reader, crc, entries);
+  if (reader.left !== 0) throw quarantined("raft log", `write ${number} is longer than its entries`);
+  return { ...head, number, entries };
+}
+
+/** The entries of a write with indexes in [from, end). */
+export function readEntries(content: Uint8Array, from: number, end: number): Entry[] {
+  return decodeWrite(0, content).entries.filter(({ index }) => index >= from && index < end);
+}
+
+function readHead(reader: ByteReader): Omit<StoredWrite, "number" | "entries"> & { count: number } {
+  const version = reader.u8();
+  if (version !== VERSION) throw quarantined("raft log", `format ${version} is not known to this version of Pawl`);
+  const previousSeal = reader.u32();
+  const hardState = { term: reader.u48(), vote: reader.string(), commit: reader.u48() };
+  return { previousSeal, hardState, truncateFrom: reader.u48(), lastIndex: reader.u48(), lastTerm: reader.u48(), count: reader.u32() };
+}
+
+function readEntry(reader: ByteReader, previous: number, out: Entry[]): number {
+  const index = reader.u48();
+  const term = reader.u48();
+  const crc = reader.u32();
+  const data = reader.bytes();
+  if (crc !== entryChecksum(index, term, data, previous)) throw quarantined("raft log", `the entry at index ${index} fails its checksum`);
+  out.push({ index, term, data });
+  return crc;
+}
+
+const place = new DataView(new ArrayBuffer(PLACE_BYTES));
+const placeBytes = new Uint8Array(place.buffer);
+
+function entryChecksum(index: number, term: number, data: Uint8Array, previous: number): number {
+  const high = Math.floor(index / 2 ** 32);
+  place.setUint32(0, index % 2 ** 32, true);
+  place.setUint16(4, high, true);
+  place.setUint32(6, term % 2 ** 32, true);
+  place.setUint16(10, Math.floor(term / 2 ** 32), true);
+  return checksum(data, checksum(placeBytes, previous));
+}

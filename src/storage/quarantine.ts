@@ -1,0 +1,48 @@
+// Owns: what is said when stored data fails its checks, and the seal that stored values carry.
+// (Q1) Damage is never repaired or cut away: it is named, and the node is resynchronised from the others.
+// (Q2) A seal is a CRC over key and value, so that a valid value under another key is noticed too.
+
+import { checksum } from "../base/checksum.ts";
+import { PawlError } from "../base/errors.ts";
+
+const SEAL_BYTES = 4;
+
+export function quarantined(store: string, what: string): PawlError {
+  const next = "this node must be resynchronised: stop it, move its data directory away, and let it join anew under a new node id";
+  return new PawlError("quarantined", `${store}: ${what}; ${next}`);
+}
+
+/** CRC of a value as stored under `key`. */
+export function sealOf(key: string, content: Uint8Array, seed = 0): number {
+  return checksum(content, checksum(key, seed));
+}
+
+/** The content with its seal behind it (Q2). */
+export function sealed(key: string, content: Uint8Array, seed = 0): Uint8Array {
+  const out = new Uint8Array(content.length + SEAL_BYTES);
+  out.set(content);
+  writeU32(out, content.length, sealOf(key, content, seed));
+  return out;
+}
+
+/** The content of a sealed value; throws PawlError("quarantined") when the seal does not fit. */
+export function unsealed(store: string, key: string, value: Uint8Array, seed = 0): Uint8Array {
+  const content = value.subarray(0, Math.max(0, value.length - SEAL_BYTES));
+  if (value.length < SEAL_BYTES || readU32(value, content.length) !== sealOf(key, content, seed)) {
+    throw quarantined(store, `the value of ${key} fails its checksum`);
+  }
+  return content;
+}
+
+/** The seal of a sealed value. */
+export function sealIn(value: Uint8Array): number {
+  return readU32(value, value.length - SEAL_BYTES);
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at, true);
+}
+
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).setUint32(at, value, true);
+}

@@ -1,0 +1,104 @@
+// The disk contract on both disks, and what is special to each: owner, lock and damage of the real one, crashes of the simulated one.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { PawlError } from "../../src/base/errors.ts";
+import { LevelDisk } from "../../src/storage/leveldisk.ts";
+import { Crashable, levelBench, options, put, simBench, write } from "./bench.ts";
+import { filesContract, kvContract, kvModel } from "./contract.ts";
+
+kvContract("leveldisk", levelBench);
+kvContract("simdisk", simBench);
+kvModel("leveldisk", levelBench, 10);
+kvModel("simdisk", simBench, 200);
+filesContract("leveldisk", levelBench);
+filesContract("simdisk", simBench);
+
+describe("leveldisk alone", () => {
+  const inFolder = async (run: (path: string) => Promise<void>): Promise<void> => {
+    const root = mkdtempSync(join(tmpdir(), "pawl-storage-"));
+    await run(join(root, "data")).finally(() => rmSync(root, { recursive: true }));
+  };
+
+  test("only the owner may read the data directory", () =>
+    inFolder(async (path) => {
+      const disk = new LevelDisk(path);
+      await disk.open("log", options);
+      disk.files.append("h/0/a", Uint8Array.of(1));
+      for (const each of ["", "log", "h", "h/0"]) assert.equal(statSync(join(path, each)).mode & 0o777, 0o700, each);
+      assert.equal(statSync(join(path, "h/0/a")).mode & 0o777, 0o600);
+      await disk.close();
+    }));
+
+  test("a second opener is told what to do", () =>
+    inFolder(async (path) => {
+      const disk = new LevelDisk(path);
+      await disk.open("log", options);
+      const second = new LevelDisk(path).open("log", options);
+      await assert.rejects(second, (error) => error instanceof PawlError && error.code === "config");
+      await assert.rejects(new LevelDisk(path).open("log", options), /another process/);
+      await disk.close();
+    }));
+
+  test("LevelDB says nothing of a batch that it dropped: the checks above it are needed", () =>
+    inFolder(async (path) => {
+      let disk = new LevelDisk(path);
+      let kv = await disk.open("log", options);
+      for (let i = 0; i < 9; i++) await write(kv, [{ put: `k${i}`, value: new Uint8Array(40_000).fill(i) }]);
+      await disk.close();
+      const log = readdirSync(join(path, "log")).find((each) => each.endsWith(".log")) as string;
+      const bytes = readFileSync(join(path, "log", log));
+      bytes[150_000] = (bytes[150_000] as number) ^ 1;
+      writeFileSync(join(path, "log", log), bytes);
+      disk = new LevelDisk(path);
+      kv = await disk.open("log", options);
+      const left = (await kv.page({ limit: 20 })).map(([key]) => key);
+      assert.ok(left.length < 9 && left.includes("k8"), left.join());
+      await disk.close();
+    }));
+});
+
+describe("simdisk alone", () => {
+  test("a write in flight at a crash survives or vanishes as a whole (M1)", async () => {
+    const outcomes = new Set<number>();
+    for (let seed = 0; seed < 20; seed++) {
+      const crashable = new Crashable(seed);
+      const kv = await crashable.disk.open("a", options);
+      kv.write([put("x", 1), put("y", 1)], () => assert.fail("completed after the crash"));
+      crashable.crash();
+      crashable.settle();
+      const rows = await (await crashable.disk.open("a", options)).page({ limit: 9 });
+      outcomes.add(rows.length);
+    }
+    assert.deepEqual([...outcomes].sort(), [0, 2]);
+  });
+
+  test("of unsynced bytes a prefix survives, of synced bytes all (M1)", () => {
+    const lengths = new Set<number>();
+    for (let seed = 0; seed < 60; seed++) {
+      const crashable = new Crashable(seed);
+      crashable.disk.files.append("f", Uint8Array.of(1, 2));
+      crashable.disk.files.sync(["f"], () => undefined);
+      crashable.disk.files.append("f", Uint8Array.of(3, 4));
+      crashable.settle();
+      crashable.crash();
+      lengths.add(crashable.disk.files.size("f"));
+    }
+    assert.deepEqual([...lengths].sort(), [2, 3, 4]);
+  });
+
+  test("batches can be dropped from the middle and the end", async () => {
+    const crashable = new Crashable(1);
+    const kv = await crashable.disk.open("a", options);
+    for (let i = 0; i < 4; i++) {
+      kv.write([put(`k${i}`, i), put("last", i)], () => undefined);
+      crashable.settle();
+    }
+    crashable.storage.store("a").dropBatch(1);
+    crashable.storage.store("a").dropNewest(1);
+    assert.deepEqual(await kv.page({ limit: 9 }), [["k0", Uint8Array.of(0)], ["k2", Uint8Array.of(2)], ["last", Uint8Array.of(2)]]);
+  });
+});
