@@ -115,11 +115,14 @@ export const limits = {
 
   // Sessions, leases, clocks.
   beatMs: 500,
+  beatSilenceMs: 1_600,
   leaseNodeMs: 12_000,
   leaseLeaderMs: 15_000,
   resultResendMs: 2_000,
   reconcileResendMs: 1_000,
   clockAgreementMs: 2_000,
+  clockSampleMaxMs: 5_000,
+  clockDistrustMs: 2_000,
   clockMaxGapMs: 400 * 86_400_000,
   drainMs: 10_000,
 
@@ -155,6 +158,15 @@ export const limits = {
   clientRetryMaxMs: 2_000,
   clientTimeoutMs: 15_000,
   clientConnectMs: 5_000,
+
+  // Command line.
+  stopMaxMs: 30_000,
+  devNodesMax: 7,
+  devReadyMs: 30_000,
+  devPollMs: 100,
+  devStopMs: 4_000,
+  devRedrawMs: 100,
+  devAttemptsMax: 256,
 } as const;
 
 /** The relations that the code relies on; checked once, at start. */

@@ -15,11 +15,17 @@ export type StartBatch = {
   readonly typeNames: readonly string[];
   /** Monotonic time after which nothing of this batch may be started any more: it is reported as not_started. */
   readonly notAfterMs: number;
-  /** What an executor needs beyond the columns; undefined where the type needs nothing (a no-op without payload). */
+  /** What an executor needs beyond the columns; undefined only where the type needs nothing (a no-op without payload). */
   readonly details: readonly (StartDetails | undefined)[];
 };
 
-export type StartDetails = { readonly jobId: string; readonly executionId: string; readonly payload: unknown };
+export type StartDetails = {
+  readonly jobId: string;
+  readonly executionId: string;
+  readonly payload: unknown;
+  /** True for at_most_once: the executor may not send anything a second time. */
+  readonly deliverOnce: boolean;
+};
 
 export const outcomes = ["completed", "failed", "timeout", "cancelled", "not_started"] as const;
 export type AttemptOutcome = (typeof outcomes)[number];
