@@ -85,6 +85,7 @@ export const limits = {
   // Storage.
   checkpointMaxBytes: 8 * MIB,
   checkpointMaxMs: 10_000,
+  checkpointHeadersKept: 2048,
   pageBytes: 64 * KIB,
   historyBlockRecordsMax: 4096,
   historyBlocksCachedMax: 16,
@@ -92,7 +93,7 @@ export const limits = {
   historyDaysOpenMax: 4,
   dataFilesOpenMax: 64,
   storageSliceBytes: MIB,
-  storageSliceRows: 2048,
+  storageRowCostBytes: 512,
   storagePageRows: 16,
   logWriteBufferBytes: 64 * MIB,
   stateWriteBufferBytes: 32 * MIB,
@@ -158,6 +159,8 @@ export const limits = {
   clientRetryMaxMs: 2_000,
   clientTimeoutMs: 15_000,
   clientConnectMs: 5_000,
+  clientAnswerMaxBytes: 64 * MIB,
+  eventTextMaxChars: 64 * KIB,
 
   // Command line.
   stopMaxMs: 30_000,
@@ -176,4 +179,6 @@ export function checkLimits(): void {
   assert(limits.payloadMaxBytes < limits.bodyMaxBytes && limits.bodyMaxBytes < limits.entryMaxBytes, "a body must fit into an entry");
   assert(limits.entryMaxBytes + MIB < limits.frameMaxBytes, "an entry must fit into a frame");
   assert(limits.diskStallStepDownMs < limits.diskStallExitMs, "a leader steps down before it exits");
+  const witnessedBytes = (limits.checkpointHeadersKept * limits.pageBytes) / 2;
+  assert(witnessedBytes >= 2 * limits.stateWriteBufferBytes, "kept headers must name every checkpoint in LevelDB's write-ahead files");
 }

@@ -1,0 +1,77 @@
+// Owns: who may speak to the face: the bearer token, what a principal may do, and what a browser may not do for another site.
+// (A6) There is no way to run without a token, and no way to listen beyond this machine without TLS.
+// (A7) Tokens are compared by their hashes in constant time, so that neither content nor length shows in the answer's time.
+
+import { createHash, timingSafeEqual } from "node:crypto";
+import { BlockList, isIP } from "node:net";
+import { PawlError } from "../base/errors.ts";
+import { limits } from "../limits.ts";
+import { HttpRefusal } from "./problem.ts";
+
+export const permissions = [
+  "jobs:read", "jobs:write", "jobs:trigger", "executions:read", "executions:cancel", "logs:read",
+  "schedules:preview", "events:read", "cluster:read", "metrics:read", "api:read",
+] as const;
+export type Permission = (typeof permissions)[number];
+
+export type Principal = { readonly name: string; readonly may: ReadonlySet<Permission> };
+
+export type Authenticate = (authorization: string | undefined) => Principal;
+
+const everything: ReadonlySet<Permission> = new Set(permissions);
+
+/** The one token of this version belongs to "admin", who may do everything. Throws unauthorized for any other. */
+export function bearerAuth(token: string): Authenticate {
+  if (token === "") throw new PawlError("config", "the API needs a token: set one, or let `pawl start` make one (A6)");
+  const expected = digest(token);
+  const admin: Principal = { name: "admin", may: everything };
+  return (authorization) => {
+    const given = /^Bearer ([\x21-\x7e]{1,1024})$/i.exec(authorization ?? "")?.[1];
+    if (given !== undefined && timingSafeEqual(digest(given), expected)) return admin;
+    const why = authorization === undefined ? "send the header Authorization: Bearer <token>" : "this token is not known here";
+    throw new HttpRefusal(401, "unauthorized", "A bearer token is needed", why, { "www-authenticate": 'Bearer realm="pawl"' });
+  };
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+/** Throws forbidden when the principal lacks the permission. */
+export function authorize(principal: Principal, permission: Permission): void {
+  if (!principal.may.has(permission)) throw new PawlError("forbidden", `${principal.name} lacks the permission ${permission}`);
+}
+
+/** Whether an address is of this machine alone. A name other than localhost is not trusted to be. */
+export function isLoopback(host: string): boolean {
+  if (host === "localhost") return true;
+  const family = isIP(host);
+  if (family === 0) return false;
+  const loopback = new BlockList();
+  loopback.addSubnet("127.0.0.0", 8, "ipv4");
+  loopback.addAddress("::1", "ipv6");
+  return loopback.check(host, family === 4 ? "ipv4" : "ipv6");
+}
+
+/** Throws config unless these settings are safe to listen with (A6). */
+export function checkListening(host: string, token: string, tls: boolean): void {
+  if (isLoopback(host)) return;
+  if (!tls) throw new PawlError("config", `refusing to listen on ${host} without TLS: give a certificate and key, or listen on 127.0.0.1`);
+  if (token.length < limits.tokenMinChars) {
+    throw new PawlError("config", `refusing to listen on ${host} with a token shorter than ${limits.tokenMinChars} characters`);
+  }
+}
+
+export type BrowserHeaders = { readonly site: string | undefined; readonly origin: string | undefined; readonly host: string };
+
+/** Throws forbidden when a browser sends a change on behalf of another site. Programs send neither header. */
+export function refuseCrossSite(headers: BrowserHeaders): void {
+  const { site, origin, host } = headers;
+  const foreignSite = site !== undefined && site !== "same-origin" && site !== "none";
+  const foreignOrigin = origin !== undefined && hostOf(origin) !== host;
+  if (foreignSite || foreignOrigin) throw new PawlError("forbidden", "changes on behalf of another web site are refused");
+}
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
+}

@@ -1,0 +1,37 @@
+// Owns: what the HTTP face needs of the program behind it. The face declares it and is handed it, so that the same routes
+// stand before a core in another thread, an embedded node and the fake of the tests.
+// (A1) `change` settles once: with a reply when the change is durable on a majority, else with a PawlError whose outcome says
+//      whether nothing happened ("rejected") or nobody can tell ("unknown").
+// (A2) `oldest` of an events answer is the oldest event kept. When events after `after` were dropped, the answer holds no event
+//      although `oldest` lies after `after`. Without `after` only `newest` of the answer is looked at.
+// (A3) A filter speaks the public status words: "queued" also finds retrying executions, "running" also cancelling ones.
+
+import type { Answered, Change, ChangeOrigin, ChangeReply, Consistency, Query } from "../jobs/views.ts";
+
+export type OutputPart = {
+  readonly attempt: number;
+  readonly stream: "stdout" | "stderr" | "response" | "log";
+  readonly text: string;
+  /** True when the executor wrote more than was kept. */
+  readonly truncated: boolean;
+};
+
+export type Health = { readonly live: boolean; readonly ready: boolean; readonly reason?: string | undefined };
+
+export type Member = { readonly selfId: string; readonly clusterName: string; readonly version: string };
+
+export interface Backend {
+  change(change: Change, origin: ChangeOrigin): Promise<ChangeReply>;
+  query(query: Query, consistency: Consistency): Promise<Answered>;
+  /** Output of an execution; undefined when none is kept (never was, or aged out). */
+  logs(executionId: string): Promise<readonly OutputPart[] | undefined>;
+  /** Calls `wake` when there may be new events, at most once per log entry. Returns the way to end that. */
+  subscribe(wake: () => void): () => void;
+  health(): Health;
+  /** Prometheus text, version 0.0.4. */
+  metrics(): Promise<string>;
+  jobTypes(): readonly string[];
+  /** Throws a PawlError whose field starts with "payload". */
+  validatePayload(jobType: string, payload: unknown): void;
+  memberApi(): Member;
+}
