@@ -31,7 +31,8 @@ export function parseAddress(value: string, field: string): Address {
   // A name whose last label is a number would be read as an odd spelling of an IPv4 address (127.1) by some resolvers.
   const known = bracketed === undefined ? isIPv4(host) || (HOST_NAME.test(host) && !/(^|\.)\d+$/.test(host)) : isIPv6(host);
   if (!known || port < 1 || port > 65535) {
-    throw new PawlError("config", `${field}: expected host:port like 127.0.0.1:7400 or [::1]:7400, got ${JSON.stringify(value)}`, { field });
+    const got = JSON.stringify(value);
+    throw new PawlError("config", `${field}: expected host:port like 127.0.0.1:7400 or [::1]:7400, got ${got}`, { field });
   }
   return { host, port };
 }

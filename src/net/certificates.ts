@@ -63,17 +63,22 @@ export async function makeCertificates(
   return { ca, nodes };
 }
 
-function alternativeNames(uri: string, hosts: readonly string[]): { type: 2 | 6 | 7; value?: string; ip?: string }[] {
+type AlternativeName = { type: 2 | 6; value: string } | { type: 7; ip: string };
+
+function alternativeNames(uri: string, hosts: readonly string[]): AlternativeName[] {
   const distinct = [...new Set([...hosts, "localhost", "127.0.0.1"])];
-  return [{ type: 6, value: uri }, ...distinct.map((host) => (isIP(host) ? { type: 7 as const, ip: host } : { type: 2 as const, value: host }))];
+  const names = distinct.map((host): AlternativeName => (isIP(host) ? { type: 7, ip: host } : { type: 2, value: host }));
+  return [{ type: 6, value: uri }, ...names];
 }
 
 function checkNames(clusterName: string, members: readonly CertificateMember[]): void {
   for (const name of [clusterName, ...members.map(({ id }) => id)]) {
-    if (!isLinkName(name)) throw new PawlError("invalid", `${JSON.stringify(name)} cannot be in a certificate: use letters, digits, dot, dash and underscore`);
+    if (isLinkName(name)) continue;
+    throw new PawlError("invalid", `${JSON.stringify(name)} cannot be in a certificate: use letters, digits, dot, dash and underscore`);
   }
   for (const host of members.flatMap(({ hosts }) => hosts)) {
-    if (isIP(host) === 0 && !/^[A-Za-z0-9.-]{1,253}$/.test(host)) throw new PawlError("invalid", `${JSON.stringify(host)} is neither an IP address nor a host name`);
+    if (isIP(host) !== 0 || /^[A-Za-z0-9.-]{1,253}$/.test(host)) continue;
+    throw new PawlError("invalid", `${JSON.stringify(host)} is neither an IP address nor a host name: correct it`);
   }
 }
 
@@ -86,7 +91,8 @@ export function loadTls(directory: string): TlsMaterial | undefined {
   const missing = files.filter((file) => !existsSync(file));
   if (missing.length === files.length) return undefined;
   if (missing.length > 0) {
-    throw new PawlError("config", `TLS needs ca.pem, node.pem and node-key.pem together: ${missing.join(" and ")} is missing; put it there, or remove the others`);
+    const gap = `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} missing`;
+    throw new PawlError("config", `TLS needs ca.pem, node.pem and node-key.pem together: ${gap}; add what is missing or remove the rest`);
   }
   const [ca, cert, key] = files.map(readPem) as [string, string, string];
   return { ca, cert, key };

@@ -111,12 +111,10 @@ function tokenTable(): Uint8Array {
   table.fill(SHORT_TEXT, 0xa0, 0xc0);
   table.fill(0, 0xe0, 0x100); // small negative integers
   for (const token of [0xc0, 0xc2, 0xc3]) table[token] = 0; // null, false, true
-  for (const [token, bytes] of [[0xca, 4], [0xcb, 8], [0xcc, 1], [0xcd, 2], [0xce, 4], [0xd0, 1], [0xd1, 2], [0xd2, 4]] as const) table[token] = bytes;
-  for (const [first, sized] of [[0xc4, SIZED_8], [0xc5, SIZED_16], [0xc6, SIZED_32], [0xd9, SIZED_8], [0xda, SIZED_16], [0xdb, SIZED_32]] as const) {
-    table[first] = sized; // bytes and texts
-  }
-  table[0xdc] = ARRAY_16;
-  table[0xdd] = ARRAY_32;
+  table.set([4, 8, 1, 2, 4], 0xca); // float 32 and 64; unsigned 8, 16 and 32
+  table.set([1, 2, 4], 0xd0); // signed 8, 16 and 32
+  table.set([SIZED_8, SIZED_16, SIZED_32], 0xc4); // bytes
+  table.set([SIZED_8, SIZED_16, SIZED_32, ARRAY_16, ARRAY_32], 0xd9); // texts, arrays
   return table;
 }
 

@@ -82,7 +82,8 @@ export function readIdentity(headers: IncomingHttpHeaders): LinkIdentity | undef
   const node = text(headers["pawl-node"]);
   const digits = text(headers["pawl-incarnation"]);
   const version = text(headers["pawl-version"]);
-  if (cluster === undefined || clusterId === undefined || node === undefined || digits === undefined || version === undefined) return undefined;
+  if (cluster === undefined || clusterId === undefined || node === undefined) return undefined;
+  if (digits === undefined || version === undefined) return undefined;
   const incarnation = /^\d{1,16}$/.test(digits) ? Number(digits) : Number.NaN;
   if (!isLinkName(node) || !Number.isSafeInteger(incarnation)) return undefined;
   return { cluster, clusterId, node, incarnation, version };
@@ -123,7 +124,12 @@ export function whyRefuseHello(
 }
 
 /** Why the connecting side does not believe the answer. The certificate was checked when TLS was set up. */
-export function whyRefuseAnswer(own: LinkIdentity, peer: string, answer: LinkIdentity | undefined, seen: Incarnations): RefusalReason | undefined {
+export function whyRefuseAnswer(
+  own: LinkIdentity,
+  peer: string,
+  answer: LinkIdentity | undefined,
+  seen: Incarnations,
+): RefusalReason | undefined {
   if (answer === undefined) return "bad_request";
   if (answer.node !== peer) return "unknown_node";
   const cluster = whyRefuseCluster(own, answer);

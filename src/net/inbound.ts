@@ -105,7 +105,8 @@ export class Acceptor {
     stream.on("error", () => session?.destroy());
     const connection = session === undefined ? undefined : this.connections.get(session);
     if (session === undefined || connection === undefined) return;
-    if (connection.asked) return session.destroy(undefined, constants.NGHTTP2_PROTOCOL_ERROR); // one stream per connection, for its whole life
+    // One stream per connection, for its whole life.
+    if (connection.asked) return session.destroy(undefined, constants.NGHTTP2_PROTOCOL_ERROR);
     connection.asked = true;
     const { identity, seen } = this.context;
     const hello = readHello(headers);
@@ -127,7 +128,8 @@ export class Acceptor {
     this.context.seen.set(node, incarnation);
     for (const other of this.connections.values()) {
       const known = other.hello;
-      if (known?.identity.node === node && (known.identity.incarnation < incarnation || known.lane === hello.lane)) other.session.destroy(); // (A2)
+      if (known?.identity.node !== node) continue;
+      if (known.lane === hello.lane || known.identity.incarnation < incarnation) other.session.destroy(); // (A2)
     }
     connection.hello = hello;
     connection.silentSweeps = 0;
@@ -157,7 +159,8 @@ export class Acceptor {
     } catch (error) {
       if (!(error instanceof PawlError)) throw error; // a bug ends the process
       this.badFrames++;
-      this.context.log.warn({ node: connection.hello?.identity.node, lane: connection.hello?.lane, reason: error.message }, "closed a link after a bad frame");
+      const { hello } = connection;
+      this.context.log.warn({ node: hello?.identity.node, lane: hello?.lane, reason: error.message }, "closed a link after a bad frame");
       connection.session.destroy(undefined, constants.NGHTTP2_PROTOCOL_ERROR); // (A3)
     }
   }
@@ -229,5 +232,6 @@ function cannotListen(address: Address, error: NodeJS.ErrnoException): PawlError
         : error.code === "EACCES"
           ? "ports below 1024 need a privilege: choose a higher one"
           : "check the address of this node in the configuration";
-  return new PawlError("config", `cannot listen for links on ${formatAddress(address)}: ${error.code ?? error.message}; ${next}`, { cause: error });
+  const reason = error.code ?? error.message;
+  return new PawlError("config", `cannot listen for links on ${formatAddress(address)}: ${reason}; ${next}`, { cause: error });
 }

@@ -130,8 +130,10 @@ export class Outbound {
           ALPNProtocols: ["h2"],
           rejectUnauthorized: true,
           // The chain was verified against the cluster's CA before; the URI says which node it is, wherever it is reached.
-          checkServerIdentity: (_, certificate) =>
-            certificateUri(certificate.subjectaltname) === expected ? undefined : new Error(`the peer's certificate is not for ${expected}`),
+          checkServerIdentity(_, certificate) {
+            const names = certificateUri(certificate.subjectaltname);
+            return names === expected ? undefined : new Error(`the peer's certificate is not for ${expected}`);
+          },
         })
       : connectTcp({ host, port });
     socket.on("error", (error) => failed(messageOf(error)));
@@ -198,7 +200,7 @@ export class Outbound {
 
   /** The peer was met as `incarnation`: a connection to an older process is given up, and a wait is cut short. */
   meet(incarnation: number): void {
-    if (this.session !== undefined && this.identity !== undefined && this.identity.incarnation < incarnation) this.fail(this.session, "the peer has restarted");
+    if (this.identity !== undefined && this.identity.incarnation < incarnation) this.drop("the peer has restarted");
     this.dial();
   }
 
@@ -220,7 +222,8 @@ export class Outbound {
       // A connection that breaks at once, again and again, must not be dialled at the shortest interval for ever.
       if (context.system.monotonicMs() - this.openedAtMs >= limits.linkReconnectMaxMs) this.failures = 0;
     }
-    if (reason !== this.lastFailure) context.log.info({ peer: this.peer.id, lane: this.lane, reason }, identity === undefined ? "cannot link" : "link lost");
+    const what = identity === undefined ? "cannot link" : "link lost";
+    if (reason !== this.lastFailure) context.log.info({ peer: this.peer.id, lane: this.lane, reason }, what);
     this.lastFailure = reason;
     this.redialLater();
     if (identity !== undefined) this.hooks.lost(this);

@@ -76,7 +76,14 @@ export class Watch {
   }
 }
 
-export type TestNode = { id: string; port: number; links: Links; watch: Watch; system: FakeSystem; onFrame: ((message: readonly unknown[]) => void) | undefined };
+export type TestNode = {
+  id: string;
+  port: number;
+  links: Links;
+  watch: Watch;
+  system: FakeSystem;
+  onFrame: ((message: readonly unknown[]) => void) | undefined;
+};
 
 export type NodeOverrides = {
   cluster?: string;

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { certificateUri, helloHeaders, readHello, readIdentity, serverUri, whyRefuseAnswer, whyRefuseHello } from "../../src/net/identity.ts";
+import { certificateUri, helloHeaders, readHello, readIdentity, serverUri } from "../../src/net/identity.ts";
+import { whyRefuseAnswer, whyRefuseHello } from "../../src/net/identity.ts";
 import type { Hello, LinkIdentity, RefusalReason } from "../../src/net/identity.ts";
 
 const own: LinkIdentity = { cluster: "test", clusterId: "c1", node: "b", incarnation: 5, version: "0.1.0" };
@@ -34,7 +35,8 @@ test("the acceptor's reasons", () => {
 });
 
 test("a certificate is for one node, exactly", () => {
-  const wrong = ["spiffe://test/server/a/", "spiffe://test/server/A", "spiffe://test/server/%61", "spiffe://test/server/ab", "spiffe://test/server/*", "spiffe://test/worker/a"];
+  const wrong = ["spiffe://test/server/a/", "spiffe://test/server/A", "spiffe://test/server/%61", "spiffe://test/server/ab"];
+  wrong.push("spiffe://test/server/*", "spiffe://test/worker/a");
   for (const uri of [...wrong, "SPIFFE://test/server/a", "spiffe://tes/server/a", "spiffe://test/server/c", "", undefined]) {
     assert.equal(whyRefuseHello(own, hello, members, new Map(), uri), "wrong_certificate", String(uri));
   }
@@ -79,7 +81,7 @@ test("what a node says of itself is read back; malformed headers are not", () =>
   const damage: [string, string | string[] | undefined][] = [
     ...Object.keys(headers).map((name): [string, undefined] => [name, undefined]),
     [":method", "GET"], [":path", "/pawl/link/"], ["pawl-lane", "Bulk"], ["pawl-node", "a/b"], ["pawl-node", ""], ["pawl-node", ["a", "a"]],
-    ["pawl-incarnation", "-1"], ["pawl-incarnation", "1.5"], ["pawl-incarnation", "1e3"], ["pawl-incarnation", ""], ["pawl-incarnation", "9007199254740992"],
+    ...["-1", "1.5", "1e3", "", "9007199254740992"].map((digits): [string, string] => ["pawl-incarnation", digits]),
     ["pawl-version", "x".repeat(129)],
   ];
   for (const [name, value] of damage) assert.equal(readHello({ ...headers, [name]: value }), undefined, `${name}: ${String(value)}`);

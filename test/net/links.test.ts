@@ -1,6 +1,8 @@
 // Links between running nodes: order, bounds, recovery. Time moves only where a test moves it.
 
 import assert from "node:assert/strict";
+import { connect as connectTcp, createServer } from "node:net";
+import type { Socket } from "node:net";
 import { test } from "node:test";
 import { PawlError } from "../../src/base/errors.ts";
 import { limits } from "../../src/limits.ts";
@@ -94,7 +96,8 @@ test("waits between attempts grow to the bound, never beyond, and a peer that co
   const a = makeNode("a", ports, { peers: [{ id: "b", host: "127.0.0.1", port: ports.b as number }] });
   await a.links.start();
   const waits: number[] = [];
-  const waitingTimers = () => [...a.system.timers].filter((timer) => timer.delayMs <= limits.linkReconnectMaxMs && timer.delayMs !== limits.linkSilenceMaxMs / 3);
+  const sweepMs = limits.linkSilenceMaxMs / 3;
+  const waitingTimers = () => [...a.system.timers].filter(({ delayMs }) => delayMs <= limits.linkReconnectMaxMs && delayMs !== sweepMs);
   a.system.draw = 0.999;
   for (let attempt = 0; attempt < 9; attempt++) {
     await eventually(() => waitingTimers().length === 2);
@@ -105,7 +108,8 @@ test("waits between attempts grow to the bound, never beyond, and a peer that co
     }
   }
   assert.ok(waits.every((wait) => wait >= limits.linkReconnectMinMs && wait <= limits.linkReconnectMaxMs));
-  assert.ok((waits[0] as number) < 2.1 * limits.linkReconnectMinMs && (waits.at(-1) as number) > 0.9 * limits.linkReconnectMaxMs, String(waits));
+  assert.ok((waits[0] as number) < 2.1 * limits.linkReconnectMinMs, String(waits));
+  assert.ok((waits.at(-1) as number) > 0.9 * limits.linkReconnectMaxMs, String(waits));
   await eventually(() => waitingTimers().length === 2);
   // This peer cannot reach a, so nothing but a's own timer can bring the link up.
   const b = makeNode("b", ports, { peers: [{ id: "a", host: "127.0.0.1", port: ports.nowhere as number }] });
@@ -127,6 +131,41 @@ test("a peer that restarts is linked again, under its new incarnation", async ()
   a.links.send("b", "control", ["welcome"]);
   await again.watch.until(() => frames(again, "control").length === 1);
   await closeAll(a, again);
+});
+
+test("a peer that answers pings stays; a silent one and a killed one are given up and dialled again", async () => {
+  const ports = await freePorts("a", "b", "middle", "nowhere");
+  const sockets: Socket[] = [];
+  const middle = createServer((socket) => {
+    const onward = connectTcp(ports.b as number, "127.0.0.1");
+    sockets.push(socket, onward);
+    const cutBoth = (): void => [socket, onward].forEach((end) => end.destroy());
+    for (const end of [socket, onward]) end.on("error", cutBoth).on("close", cutBoth);
+    socket.pipe(onward).pipe(socket);
+  });
+  await new Promise<void>((resolve) => middle.listen(ports.middle, "127.0.0.1", resolve));
+  const a = makeNode("a", ports, { peers: [{ id: "b", host: "127.0.0.1", port: ports.middle as number }] });
+  const b = makeNode("b", ports, { peers: [{ id: "a", host: "127.0.0.1", port: ports.nowhere as number }] });
+  await b.links.start();
+  await a.links.start();
+  await a.watch.until(() => upCount(a, "b") === 1);
+  const sweepMs = limits.linkSilenceMaxMs / 3;
+  for (let sweep = 0; sweep < 9; sweep++) {
+    a.system.advance(sweepMs);
+    await eventually(() => outbound(a, "b", "control").silentSweeps === 0 && outbound(a, "b", "bulk").silentSweeps === 0);
+  }
+  assert.equal(a.watch.of("down").length, 0);
+  for (const socket of sockets) socket.unpipe().pause(); // the network swallows everything from here on
+  a.system.advance(2 * sweepMs);
+  assert.equal(a.watch.of("down").length, 0);
+  a.system.advance(sweepMs);
+  assert.equal(a.watch.of("down").length, 1);
+  a.system.advance(limits.linkReconnectMaxMs);
+  await a.watch.until(() => upCount(a, "b") === 2);
+  for (const socket of sockets) socket.destroy(); // a killed process: no farewell, but seen at once
+  await a.watch.until(() => a.watch.of("down").length === 2);
+  await closeAll(a, b);
+  await new Promise((resolve) => middle.close(resolve));
 });
 
 test("ten thousand small frames", async (t) => {
