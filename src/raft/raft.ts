@@ -5,7 +5,8 @@
 
 import { assert } from "../base/errors.ts";
 import { Core } from "./core.ts";
-import { finishTransfer, onElectionTimeout, onPreVote, onPreVoteReply, onTimeoutNow, onVote, onVoteReply, startTransfer } from "./elections.ts";
+import { finishTransfer, onElectionTimeout, onTimeoutNow, startTransfer } from "./elections.ts";
+import { onPreVote, onPreVoteReply, onVote, onVoteReply } from "./elections.ts";
 import { beat, onHeartbeat, onHeartbeatReply, readAtLeader } from "./heartbeats.ts";
 import { isPlausible } from "./plausible.ts";
 import { reachedByQuorum } from "./quorum.ts";
@@ -288,6 +289,7 @@ export class Raft {
     const { id, role, term, vote, leader, commit, applied, invalidMessages } = core;
     const { lastIndex, durableIndex } = core.log;
     const peers = core.peers.map((peer) => peer.status());
-    return { id, role, term, vote, leader, commit, applied, lastIndex, durableIndex, transferringTo: core.transferTo, peers, invalidMessages };
+    const transferringTo = core.transferTo;
+    return { id, role, term, vote, leader, commit, applied, lastIndex, durableIndex, transferringTo, peers, invalidMessages };
   }
 }

@@ -50,8 +50,22 @@ export type Message =
   | { readonly kind: "pre_vote_reply"; readonly term: number; readonly granted: boolean; readonly round: number }
   | { readonly kind: "vote"; readonly term: number; readonly lastIndex: number; readonly lastTerm: number; readonly transfer: boolean }
   | { readonly kind: "vote_reply"; readonly term: number; readonly granted: boolean }
-  | { readonly kind: "append"; readonly term: number; readonly prevIndex: number; readonly prevTerm: number; readonly entries: readonly Entry[]; readonly commit: number }
-  | { readonly kind: "append_reply"; readonly term: number; readonly accepted: boolean; readonly match: number; readonly hintIndex: number; readonly hintTerm: number }
+  | {
+      readonly kind: "append";
+      readonly term: number;
+      readonly prevIndex: number;
+      readonly prevTerm: number;
+      readonly entries: readonly Entry[];
+      readonly commit: number;
+    }
+  | {
+      readonly kind: "append_reply";
+      readonly term: number;
+      readonly accepted: boolean;
+      readonly match: number;
+      readonly hintIndex: number;
+      readonly hintTerm: number;
+    }
   | { readonly kind: "heartbeat"; readonly term: number; readonly commit: number; readonly round: number }
   | { readonly kind: "heartbeat_reply"; readonly term: number; readonly round: number; readonly lastIndex: number }
   | { readonly kind: "read_index"; readonly term: number; readonly context: number }
