@@ -5,7 +5,7 @@
 import { checksum } from "../base/checksum.ts";
 import { PawlError } from "../base/errors.ts";
 
-const SEAL_BYTES = 4;
+export const SEAL_BYTES = 4;
 
 export function quarantined(store: string, what: string): PawlError {
   const next = "this node must be resynchronised: stop it, move its data directory away, and let it join anew under a new node id";
@@ -21,8 +21,14 @@ export function sealOf(key: string, content: Uint8Array, seed = 0): number {
 export function sealed(key: string, content: Uint8Array, seed = 0): Uint8Array {
   const out = new Uint8Array(content.length + SEAL_BYTES);
   out.set(content);
-  writeU32(out, content.length, sealOf(key, content, seed));
-  return out;
+  return sealInto(key, out, seed);
+}
+
+/** Seals a value whose last four bytes were left free for it. */
+export function sealInto(key: string, value: Uint8Array, seed = 0): Uint8Array {
+  const end = value.length - SEAL_BYTES;
+  writeU32(value, end, sealOf(key, value.subarray(0, end), seed));
+  return value;
 }
 
 /** The content of a sealed value; throws PawlError("quarantined") when the seal does not fit. */

@@ -1,0 +1,131 @@
+// Owns: cold rows: what is stored but not needed to fire a job, by text keys. What changed since the last finished checkpoint is in
+// memory here; state.ts writes it. Which rows there are is the business of src/jobs.
+// (X1) Reads go through the active set, then the frozen one, then the database; deletions are kept in the sets (H10b, c).
+// (X2) The frozen set is dropped only when its checkpoint is durable, so a row is never in neither place.
+// (X3) Stored values are sealed over key and value; every read checks it.
+
+import { assert } from "../base/errors.ts";
+import { quarantined, sealed, unsealed } from "./quarantine.ts";
+import type { Kv, KvOp, KvRange } from "./disk.ts";
+
+export type ColdRange = Omit<KvRange, "reverse">;
+type Changes = Map<string, Uint8Array | undefined>;
+
+const PREFIX = "x/";
+/** Sorts behind every key with the prefix. */
+const END = "x0";
+const STORE = "state";
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+export class ColdRows {
+  private readonly kv: Kv;
+  private active: Changes = new Map();
+  private frozen: Changes = new Map();
+  /** Bytes of keys and values put since the last freeze; at least 1 for each change. */
+  changedBytes = 0;
+
+  constructor(kv: Kv) {
+    this.kv = kv;
+  }
+
+  /** The row, or undefined. Throws PawlError("quarantined") when the stored value is damaged. */
+  get(key: string): Uint8Array | undefined {
+    const set = this.active.has(key) ? this.active : this.frozen;
+    if (set.has(key)) return set.get(key);
+    const value = this.kv.get(PREFIX + key);
+    return value === undefined ? undefined : unsealed(STORE, PREFIX + key, value);
+  }
+
+  /** Keeps `value` itself, which must not change from now on. */
+  put(key: string, value: Uint8Array): void {
+    assert(!LONE_SURROGATE.test(key), "a key must have a UTF-8 form");
+    this.active.set(key, value);
+    this.changedBytes += key.length + value.length + 1;
+  }
+
+  del(key: string): void {
+    this.active.set(key, undefined);
+    this.changedBytes += key.length + 1;
+  }
+
+  /** Up to `limit` rows in order of their UTF-8 bytes. Each is as it is at some moment between call and answer. */
+  async page(range: ColdRange): Promise<[string, Uint8Array][]> {
+    const out: [string, Uint8Array][] = [];
+    let from: ColdRange = range;
+    while (out.length < range.limit) {
+      const asked = range.limit - out.length;
+      const rows = await this.kv.page({ ...stored(from), limit: asked });
+      const last = rows.length < asked ? undefined : (rows.at(-1) as [string, Uint8Array])[0].slice(PREFIX.length);
+      // From here to the end of the turn the sets cannot change, so rows and sets fit together (X2).
+      out.push(...this.merged(rows, from, last));
+      if (last === undefined) break;
+      from = { ...range, gte: undefined, gt: last };
+    }
+    return out.slice(0, range.limit);
+  }
+
+  /** The active set becomes the frozen one. */
+  freeze(): void {
+    assert(this.frozen.size === 0, "one checkpoint at a time");
+    this.frozen = this.active;
+    this.active = new Map();
+    this.changedBytes = 0;
+  }
+
+  /** What the checkpoint must write, one by one; each value is sealed when it is asked for. */
+  *frozenOps(): Generator<KvOp> {
+    for (const [key, value] of this.frozen) {
+      const storedKey = PREFIX + key;
+      yield value === undefined ? { del: storedKey } : { put: storedKey, value: sealed(storedKey, value) };
+    }
+  }
+
+  /** The checkpoint that holds the frozen set is durable. */
+  thaw(): void {
+    this.frozen = new Map();
+  }
+
+  /** Stored rows with the sets laid over them, up to and including `last`. */
+  private merged(rows: readonly [string, Uint8Array][], range: ColdRange, last: string | undefined): [string, Uint8Array][] {
+    const found = new Map<string, Uint8Array>();
+    for (const [storedKey, value] of rows) found.set(keyOf(storedKey), unsealed(STORE, storedKey, value));
+    for (const changes of [this.frozen, this.active]) {
+      for (const [key, value] of changes) {
+        if (!within(key, range) || (last !== undefined && compareUtf8(key, last) > 0)) continue;
+        if (value === undefined) found.delete(key);
+        else found.set(key, value);
+      }
+    }
+    return [...found].sort(([a], [b]) => compareUtf8(a, b));
+  }
+}
+
+function keyOf(storedKey: string): string {
+  if (!storedKey.startsWith(PREFIX)) throw quarantined(STORE, `unknown key ${JSON.stringify(storedKey)}`);
+  return storedKey.slice(PREFIX.length);
+}
+
+function stored({ gt, gte, lt }: ColdRange): Omit<KvRange, "limit"> {
+  const lower = gt !== undefined ? { gt: PREFIX + gt } : { gte: PREFIX + (gte ?? "") };
+  return { ...lower, lt: lt === undefined ? END : PREFIX + lt };
+}
+
+function within(key: string, { gt, gte, lt }: ColdRange): boolean {
+  if (gt !== undefined ? compareUtf8(key, gt) <= 0 : gte !== undefined && compareUtf8(key, gte) < 0) return false;
+  return lt === undefined || compareUtf8(key, lt) < 0;
+}
+
+/** Order of the UTF-8 bytes of two well-formed texts: that of UTF-16 units, except that surrogates come after all others. */
+export function compareUtf8(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+function rank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+}

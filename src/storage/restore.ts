@@ -1,0 +1,130 @@
+// Owns: loading a checkpointed state, and the checks that make a missing, stale or changed part of it known. Writing is state.ts's.
+// (R1) Headers: all numbers from the oldest kept to the newest are there, each chained to the one before.
+// (R2) Base pages: exactly those that the kept headers name, each as the newest header that names it says, and of that checkpoint.
+// (R3) Deltas: exactly those of all checkpoints since the start of the last finished sweep, with the seals of their headers.
+// (R4) What fails is quarantined, never mended: a row that fell back to an old page would be fired again (H8a).
+
+import { limits } from "../limits.ts";
+import { STORE, decodeDelta, decodeHeader, decodePage, decodeSummary, keys } from "./checkpointformat.ts";
+import { quarantined, sealIn } from "./quarantine.ts";
+import type { Header } from "./checkpointformat.ts";
+import type { HistoryMarks } from "./historymarks.ts";
+import type { Kv, KvRange } from "./disk.ts";
+import type { LogPosition } from "./log.ts";
+import type { PagedTable } from "./state.ts";
+
+export type Restored = {
+  readonly number: number;
+  readonly seal: number;
+  readonly appliedIndex: number;
+  readonly logPosition: LogPosition;
+  readonly scalars: Uint8Array;
+  readonly historyMarks: HistoryMarks;
+  readonly headersFrom: number;
+  readonly sweep: { readonly from: number; readonly table: number; readonly page: number; readonly neededFrom: number };
+  readonly kept: readonly { readonly number: number; readonly deltas: number }[];
+};
+
+/** Undefined when nothing was ever stored. */
+export async function restore(kv: Kv, tables: readonly PagedTable[]): Promise<Restored | undefined> {
+  const headers = await readHeaders(kv);
+  const newest = headers.at(-1);
+  if (newest === undefined) {
+    const [stray] = await kv.page({ limit: 1 });
+    if (stray !== undefined) throw quarantined(STORE, `${stray[0]} is there, but no checkpoint`);
+    return undefined;
+  }
+  const summary = readSummary(kv, newest.header, tables);
+  const needed = headers.filter(({ header }) => header.number >= newest.header.neededFrom).map(({ header }) => header);
+  if (needed[0]?.number !== newest.header.neededFrom) throw quarantined(STORE, `checkpoint ${newest.header.neededFrom} is missing`);
+  await layPages(kv, tables, needed);
+  await layDeltas(kv, tables, needed);
+  const { number, appliedIndex, position, sweepFrom, sweepTable, sweepPage, neededFrom, headersFrom } = newest.header;
+  return {
+    number,
+    seal: newest.seal,
+    appliedIndex,
+    logPosition: position,
+    scalars: summary.scalars,
+    historyMarks: summary.marks,
+    headersFrom,
+    sweep: { from: sweepFrom, table: sweepTable, page: sweepPage, neededFrom },
+    kept: needed.map((header) => ({ number: header.number, deltas: header.deltas.length })),
+  };
+}
+
+/** All rows of a range, read in closed pages. */
+async function* rowsOf(kv: Kv, range: KvRange): AsyncGenerator<[string, Uint8Array]> {
+  let from = range;
+  for (;;) {
+    const rows = await kv.page(from);
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < range.limit) return;
+    from = { gt: last[0], lt: range.lt, limit: range.limit };
+  }
+}
+
+async function readHeaders(kv: Kv): Promise<{ header: Header; seal: number }[]> {
+  const headers: { header: Header; seal: number }[] = [];
+  for await (const [key, value] of rowsOf(kv, { gte: "c/", lt: "c0", limit: limits.pageMax })) {
+    const before = headers.at(-1);
+    const due = before === undefined ? key : keys.header(before.header.number + 1);
+    if (key !== due) throw quarantined(STORE, `${due} is missing, ${key} is in its place`);
+    headers.push({ header: decodeHeader(key, value, before?.seal), seal: sealIn(value) });
+  }
+  const oldest = headers[0]?.header.number;
+  const expected = headers.at(-1)?.header.headersFrom;
+  if (oldest !== expected) throw quarantined(STORE, `checkpoints begin with ${oldest}, they should with ${expected}`);
+  return headers;
+}
+
+function readSummary(kv: Kv, { number, summarySeal }: Header, tables: readonly PagedTable[]): { scalars: Uint8Array; marks: HistoryMarks } {
+  const key = keys.summary(number);
+  const value = kv.get(key);
+  if (value === undefined || sealIn(value) !== summarySeal) throw quarantined(STORE, `${key} is missing or not the one of its checkpoint`);
+  const summary = decodeSummary(key, value);
+  const shape = (each: { name: string; rowBytes: number; pageRows: number }): string => `${each.name}(${each.rowBytes} x ${each.pageRows})`;
+  const stored = summary.tables.map(shape).join();
+  const wanted = tables.map(shape).join();
+  if (stored !== wanted) throw quarantined(STORE, `tables are stored as ${stored}, this version of Pawl has ${wanted}`);
+  return summary;
+}
+
+async function layPages(kv: Kv, tables: readonly PagedTable[], headers: readonly Header[]): Promise<void> {
+  const expected = new Map<string, { table: number; page: number; seal: number; number: number }>();
+  for (const { number, pages } of headers) {
+    for (const each of pages) expected.set(keys.page(tableOf(tables, each.table).name, each.page), { ...each, number });
+  }
+  for await (const [key, value] of rowsOf(kv, { gte: "p/", lt: "p0", limit: limits.storagePageRows })) {
+    const due = expected.get(key);
+    if (due === undefined) throw quarantined(STORE, `${key} is named by no checkpoint since the last finished sweep`);
+    const { number, bytes } = decodePage(key, value);
+    if (number !== due.number || sealIn(value) !== due.seal) {
+      throw quarantined(STORE, `${key} is of checkpoint ${number}, the newest to write it was ${due.number}`);
+    }
+    tableOf(tables, due.table).restorePage(due.page, bytes);
+    expected.delete(key);
+  }
+  for (const [key, { number }] of expected) throw quarantined(STORE, `${key}, written by checkpoint ${number}, is missing`);
+}
+
+async function layDeltas(kv: Kv, tables: readonly PagedTable[], headers: readonly Header[]): Promise<void> {
+  const expected = headers.flatMap(({ number, deltas }) => deltas.map((seal, i) => ({ key: keys.delta(number, i), seal })));
+  let at = 0;
+  for await (const [key, value] of rowsOf(kv, { gte: "d/", lt: "d0", limit: limits.storagePageRows })) {
+    const due = expected[at++];
+    if (due === undefined) throw quarantined(STORE, `${key} is needed by no checkpoint`);
+    if (due.key !== key) throw quarantined(STORE, `${due.key} is missing, ${key} is in its place`);
+    if (sealIn(value) !== due.seal) throw quarantined(STORE, `${key} is not the one of its checkpoint, or damaged`);
+    const delta = decodeDelta(key, value);
+    tableOf(tables, delta.table).restoreRows(delta.rows, delta.bytes);
+  }
+  if (at < expected.length) throw quarantined(STORE, `${expected[at]?.key} is missing`);
+}
+
+function tableOf(tables: readonly PagedTable[], index: number): PagedTable {
+  const table = tables[index];
+  if (table === undefined) throw quarantined(STORE, `there is no table ${index}`);
+  return table;
+}

@@ -1,0 +1,209 @@
+// Owns: checkpoints of the replicated state: when rows are copied, what one atomic batch holds, which changes are still needed.
+// Bytes are in checkpointformat.ts, loading and its checks in restore.ts, cold rows in coldrows.ts; what the rows mean is src/jobs.
+// (S1) A checkpoint is copied in one turn at one applied index, and written as one batch: apply is conditional, so a row newer than
+//      the applied index would make a replayed due time vanish.
+// (S2) Its applied index is never above the durable end of the log that it names (H8d).
+// (S3) State = base pages, then all changes since the start of the last finished sweep, laid over them in order: a row's last change
+//      is in the newest delta that holds it, and a row in no delta is the same in every page of the sweep.
+// (S4) Headers are kept longer than changes: they name every checkpoint whose batch may still be in LevelDB's write-ahead files,
+//      where a batch can vanish without a word, cold rows and all.
+
+import { assert } from "../base/errors.ts";
+import { limits } from "../limits.ts";
+import { encodeDelta, encodeHeader, encodePage, encodeSummary, keys } from "./checkpointformat.ts";
+import { ColdRows } from "./coldrows.ts";
+import { sealIn } from "./quarantine.ts";
+import { Sweep } from "./sweep.ts";
+import { restore } from "./restore.ts";
+import type { Delta, Header, PageSeal } from "./checkpointformat.ts";
+import type { HistoryMarks } from "./historymarks.ts";
+import type { Kv, KvOp, KvOptions } from "./disk.ts";
+import type { LogPosition } from "./log.ts";
+import type { Restored } from "./restore.ts";
+
+/** Compressed: pages and deltas are columns of small numbers, and what compaction need not write saves its one thread. */
+export const stateOptions: KvOptions = {
+  writeBufferBytes: limits.stateWriteBufferBytes,
+  openFilesMax: limits.stateOpenFilesMax,
+  compression: true,
+};
+
+/** A table of fixed-width rows as checkpoints see it. Names are part of the stored format. */
+export interface PagedTable {
+  readonly name: string;
+  readonly rowBytes: number;
+  readonly pageRows: number;
+  /** Highest row ever used, plus one. */
+  rowCount(): number;
+  /** Rows changed since the last call, each once. */
+  takeChanged(): Uint32Array;
+  copyRows(rows: Uint32Array): Uint8Array;
+  copyPage(page: number): Uint8Array;
+  restoreRows(rows: Uint32Array, bytes: Uint8Array): void;
+  restorePage(page: number, bytes: Uint8Array): void;
+}
+
+/** Runs a function in a later turn of the loop. */
+export type Soon = (run: () => void) => void;
+
+/** What was copied in one turn. */
+type Frozen = {
+  readonly number: number;
+  readonly appliedIndex: number;
+  readonly position: LogPosition;
+  readonly scalars: Uint8Array;
+  readonly marks: HistoryMarks;
+  readonly deltas: readonly Delta[];
+  readonly pages: readonly { readonly table: number; readonly page: number; readonly bytes: Uint8Array }[];
+};
+
+export class StateStore {
+  readonly cold: ColdRows;
+  /** What was found at open; undefined when nothing was stored yet. */
+  readonly restored: Restored | undefined;
+  private readonly kv: Kv;
+  private readonly tables: readonly PagedTable[];
+  private readonly soon: Soon;
+  private readonly sweep: Sweep;
+  /** How many deltas each checkpoint has whose changes are still stored, oldest first. */
+  private readonly kept: { readonly number: number; readonly deltas: number }[];
+  private headersFrom: number;
+  private newest: number;
+  private seal: number;
+  private frozen: Frozen | undefined;
+  private writing = false;
+
+  private constructor(kv: Kv, tables: readonly PagedTable[], soon: Soon, restored: Restored | undefined) {
+    this.kv = kv;
+    this.tables = tables;
+    this.soon = soon;
+    this.cold = new ColdRows(kv);
+    this.restored = restored;
+    this.sweep = new Sweep(tables);
+    this.headersFrom = restored?.headersFrom ?? 1;
+    this.newest = restored?.number ?? 0;
+    this.seal = restored?.seal ?? 0;
+    this.kept = [...(restored?.kept ?? [])];
+    if (restored !== undefined) Object.assign(this.sweep, restored.sweep);
+  }
+
+  /** Loads the tables (which must be empty) and checks everything. Throws PawlError("quarantined") naming what is wrong. */
+  static async open(kv: Kv, tables: readonly PagedTable[], soon: Soon): Promise<StateStore> {
+    return new StateStore(kv, tables, soon, await restore(kv, tables));
+  }
+
+  /** True from freeze() until its commit() is done. */
+  get busy(): boolean {
+    return this.frozen !== undefined;
+  }
+
+  /** Copies, within this turn, all that changed since the last checkpoint and the base pages that are due (S1). */
+  freeze(appliedIndex: number, scalars: Uint8Array, position: LogPosition, marks: HistoryMarks): void {
+    assert(this.frozen === undefined, "one checkpoint at a time");
+    assert(appliedIndex <= position.index, `checkpoint at ${appliedIndex}, but the log is durable only up to ${position.index} (S2)`);
+    const number = this.newest + 1;
+    const deltas = this.tables.flatMap(changes);
+    const bytes = deltas.reduce((sum, delta) => sum + delta.bytes.length + delta.rows.byteLength, 0);
+    const pages = this.duePages(number, bytes);
+    this.cold.freeze();
+    this.frozen = { number, appliedIndex, position, scalars: scalars.slice(), marks, deltas, pages };
+  }
+
+  /** Encodes what was frozen over several turns and writes it in one batch (S1). `done` as in Kv.write. */
+  commit(done: (error?: Error) => void): void {
+    const { frozen } = this;
+    assert(frozen !== undefined && !this.writing, "commit() follows freeze(), once");
+    this.writing = true;
+    const ops: KvOp[] = [];
+    const steps = this.encode(frozen, ops);
+    const work = (): void => {
+      for (let used = 0; used < limits.storageSliceBytes; ) {
+        const step = steps.next();
+        if (step.done === true) return this.write(frozen, step.value, ops, done);
+        used += step.value;
+      }
+      this.soon(work);
+    };
+    this.soon(work);
+  }
+
+  private duePages(number: number, deltaBytes: number): Frozen["pages"] {
+    const pages: { table: number; page: number; bytes: Uint8Array }[] = [];
+    let bytes = 0;
+    for (let due = this.sweep.next(); due !== undefined; due = this.sweep.next()) {
+      const copy = (this.tables[due.table] as PagedTable).copyPage(due.page);
+      pages.push({ ...due, bytes: copy });
+      bytes += copy.length;
+      if (bytes >= deltaBytes) break;
+    }
+    assert(pages.length > 0, "a state has at least one table");
+    this.sweep.close(number);
+    return pages;
+  }
+
+  /** Puts the operations into `ops`, yields the bytes worked on, returns the header's seal. */
+  private *encode(frozen: Frozen, ops: KvOp[]): Generator<number, number> {
+    const { number, appliedIndex, position } = frozen;
+    const put = (key: string, value: Uint8Array): number => {
+      ops.push({ put: key, value });
+      return sealIn(value);
+    };
+    const deltas: number[] = [];
+    for (const [i, delta] of frozen.deltas.entries()) {
+      const key = keys.delta(number, i);
+      deltas.push(put(key, encodeDelta(key, delta)));
+      yield delta.bytes.length + delta.rows.byteLength;
+    }
+    const pages: PageSeal[] = [];
+    for (const { table, page, bytes } of frozen.pages) {
+      const key = keys.page((this.tables[table] as PagedTable).name, page);
+      pages.push({ table, page, seal: put(key, encodePage(key, number, bytes)) });
+      yield bytes.length;
+    }
+    for (const op of this.cold.frozenOps()) {
+      ops.push(op);
+      yield limits.storageRowCostBytes + ("put" in op ? op.value.length : 0);
+    }
+    const key = keys.summary(number);
+    const summarySeal = put(key, encodeSummary(key, { ...frozen, tables: this.tables }));
+    const { from: sweepFrom, table: sweepTable, page: sweepPage, neededFrom } = this.sweep;
+    this.kept.push({ number, deltas: deltas.length });
+    this.dropOld(number, ops);
+    const sweep = { sweepFrom, sweepTable, sweepPage, neededFrom, headersFrom: this.headersFrom };
+    const header: Header = { number, previousSeal: this.seal, appliedIndex, position, ...sweep, summarySeal, deltas, pages };
+    return put(keys.header(number), encodeHeader(header));
+  }
+
+  private dropOld(number: number, ops: KvOp[]): void {
+    if (number > 1) ops.push({ del: keys.summary(number - 1) });
+    for (; this.headersFrom <= number - limits.checkpointHeadersKept; this.headersFrom++) ops.push({ del: keys.header(this.headersFrom) });
+    for (let old = this.kept[0]; old !== undefined && old.number < this.sweep.neededFrom; old = this.kept[0]) {
+      for (let i = 0; i < old.deltas; i++) ops.push({ del: keys.delta(old.number, i) });
+      this.kept.shift();
+    }
+  }
+
+  private write(frozen: Frozen, seal: number, ops: readonly KvOp[], done: (error?: Error) => void): void {
+    this.kv.write(ops, (error) => {
+      if (error !== undefined) return done(error);
+      this.newest = frozen.number;
+      this.seal = seal;
+      this.frozen = undefined;
+      this.writing = false;
+      this.cold.thaw();
+      done();
+    });
+  }
+}
+
+/** The changed rows of a table, in parts of about a mebibyte. */
+function changes(table: PagedTable, index: number): Delta[] {
+  const rows = table.takeChanged();
+  const perPart = Math.max(1, Math.floor(limits.storageSliceBytes / (table.rowBytes + Uint32Array.BYTES_PER_ELEMENT)));
+  const parts: Delta[] = [];
+  for (let from = 0; from < rows.length; from += perPart) {
+    const part = rows.subarray(from, from + perPart);
+    parts.push({ table: index, rows: part, bytes: table.copyRows(part) });
+  }
+  return parts;
+}
