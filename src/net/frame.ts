@@ -139,7 +139,6 @@ function whyRefuse(data: Uint8Array, start: number, end: number): string | undef
       count = bigEndian(data, at, lengthBytes);
       at += lengthBytes;
     }
-    if (count > end - at) return "cut short";
     if (!array) at += count;
     else if (open.push(count) > limits.frameDepthMax) return "nested too deep";
     while (open.length > 0 && open[open.length - 1] === 0) open.pop();

@@ -34,7 +34,7 @@ export type InboundStats = {
   readonly refusals: number;
 };
 
-type Connection = { readonly session: Http2Session; hello: Hello | undefined; asked: boolean; silentSweeps: number };
+type Connection = { readonly session: Http2Session; hello: Hello | undefined; silentSweeps: number };
 
 const SWEEPS_UNTIL_DEAD = 2;
 
@@ -90,7 +90,7 @@ export class Acceptor {
   }
 
   private open(session: Http2Session): void {
-    const connection: Connection = { session, hello: undefined, asked: false, silentSweeps: 0 };
+    const connection: Connection = { session, hello: undefined, silentSweeps: 0 };
     this.connections.set(session, connection);
     session.setLocalWindowSize(limits.linkWindowBytes);
     session.on("error", () => session.destroy());
@@ -106,8 +106,7 @@ export class Acceptor {
     const connection = session === undefined ? undefined : this.connections.get(session);
     if (session === undefined || connection === undefined) return;
     // One stream per connection, for its whole life.
-    if (connection.asked) return session.destroy(undefined, constants.NGHTTP2_PROTOCOL_ERROR);
-    connection.asked = true;
+    if (connection.hello !== undefined) return session.destroy(undefined, constants.NGHTTP2_PROTOCOL_ERROR);
     const { identity, seen } = this.context;
     const hello = readHello(headers);
     const refusal = whyRefuseHello(identity, hello, this.members, seen, uriOf(session));
@@ -147,8 +146,8 @@ export class Acceptor {
     });
     stream.on("end", () => {
       if (!stream.destroyed) stream.end();
-      connection.session.close();
     });
+    stream.on("close", () => connection.session.close());
     stream.respond({ ":status": 200, ...identityHeaders(this.context.identity) });
     this.hooks.accepted(hello.identity, hello.lane);
   }

@@ -97,7 +97,7 @@ export class Outbound {
     const { identity, tls } = this.context;
     const session = connectSession(`${tls ? "https" : "http"}://${formatAddress(this.peer)}`, {
       createConnection: () => this.connectSocket((reason) => this.fail(session, reason)),
-      settings: { enablePush: false, initialWindowSize: limits.linkWindowBytes, maxHeaderListSize: 16_384 },
+      settings: { enablePush: false, maxHeaderListSize: 16_384 },
       maxHeaderListPairs: 64,
       maxSessionMemory: 2 * Math.ceil(limits.linkQueueMaxBytes / 1e6), // queued data count towards it, and pings fail beyond it
     });
@@ -106,7 +106,6 @@ export class Outbound {
     session.on("goaway", (code) => this.fail(session, `the peer is leaving (GOAWAY ${code})`));
     session.on("close", () => this.fail(session, "connection closed"));
     session.on("connect", (_, socket) => {
-      session.setLocalWindowSize(limits.linkWindowBytes);
       if (socket instanceof TLSSocket && socket.alpnProtocol !== "h2") this.fail(session, "the peer does not speak HTTP/2");
     });
     const stream = session.request(helloHeaders({ identity, lane: this.lane, to: this.peer.id }), { endStream: false });

@@ -141,6 +141,9 @@ test("garbage and a second stream end their own connection", async () => {
   const ends = streams.map((stream) => new Promise((resolve) => stream.on("error", () => undefined).once("close", resolve)));
   await ends[1];
   session.destroy();
+  const leaver = await knock(b.port, goodHello);
+  leaver.stream.close(); // whoever gives up the stream gives up the connection
+  await closed(leaver.session);
   await closeAll(b);
 });
 

@@ -40,6 +40,7 @@ test("what is sent before closing still arrives, and closing ends no sooner", as
   assert.equal(a.links.send("b", "control", ["late"]), false);
   assert.deepEqual([frames(b, "bulk").length, frames(b, "control").length], [1, 1]);
   assert.deepEqual(a.watch.of("down"), []); // (N3)
+  assert.equal(a.system.timers.size, 0);
   await closeAll(b);
 });
 
