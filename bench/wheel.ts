@@ -149,7 +149,7 @@ export async function benchWheel(scale: "smoke" | "full"): Promise<Figure[]> {
   return [
     { figure: `wheel: insert and expire, ${timers} over an hour`, value: wheel, unit: "operations/s" },
     { figure: "binary heap of objects: the same", value: heap, unit: "operations/s" },
-    { figure: "wheel against heap, insert and expire", value: round(wheel / heap), unit: "times", aim: "> 1" },
+    { figure: "wheel against heap, insert and expire", value: round(wheel / heap), unit: "times" },
     { figure: `wheel: insert and remove, ${timers}`, value: armAndDisarm(dueAtMs), unit: "operations/s" },
     { figure: `wheel: longest turn, ${timers} in one slot`, value: round(wheelMs), unit: "ms", aim: "< 5" },
     { figure: `binary heap of objects: ${timers} due at once`, value: round(heapMs), unit: "ms" },

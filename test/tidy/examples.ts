@@ -44,6 +44,7 @@ export const examples: readonly Example[] = [
     "src/planner/a.ts": 'import { b } from "../jobs/b.ts"; export type { C } from "../schedule/c.ts";',
     "src/schedule/a.ts": 'import { CronExpressionParser } from "cron-parser"; const text = "import x from \'../raft/x.ts\'";',
     "src/net/a.ts": 'import http2 from "node:http2"; import { b } from "../raft/b.ts";',
+    "src/client/a.ts": 'readFileSync(new URL("../../package.json", import.meta.url));',
     "src/cli/a.ts": 'import { config } from "../config.ts"; import { start } from "../node.ts"; import fs from "node:fs";',
     "src/config.ts": 'import { parse } from "smol-toml"; import { readFileSync } from "node:fs"; import { a } from "./config/a.ts";',
     "test/raft/a.ts": 'import { b } from "../../src/cluster/b.ts";',

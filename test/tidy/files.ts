@@ -59,7 +59,7 @@ function specifierAfter(tokens: readonly Token[], at: number): string | undefine
   const next = tokens[at + 1];
   if (word === "import" && next?.kind === "string") return next.text;
   if (word === "import" && next?.text === "(") return stringAt(tokens, at + 2);
-  if (word === "URL" && next?.text === "(" && stringAt(tokens, at + 2)?.startsWith(".")) return stringAt(tokens, at + 2);
+  if (word === "URL" && next?.text === "(" && /^\..*\.[tj]s$/.test(stringAt(tokens, at + 2) ?? "")) return stringAt(tokens, at + 2);
   if (word !== "import" && word !== "export") return undefined;
   if (word === "export" && !["type", "{", "*"].includes(next?.text ?? "")) return undefined;
   for (let i = at + 1; i < tokens.length && tokens[i]?.text !== ";" && tokens[i]?.text !== "="; i++) {

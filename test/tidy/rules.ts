@@ -12,7 +12,7 @@ export type Rule = { readonly name: string; readonly check: (files: readonly Sou
 const FUNCTION_LINES_MAX = 70;
 const FILE_LINES_MAX = 500;
 const LINE_CHARS_MAX = 140;
-const HEADER_CHARS_MIN = 40;
+const HEADER_CHARS_MIN = 20;
 
 function perFile(check: (file: SourceFile) => Finding[]): (files: readonly SourceFile[]) => Finding[] {
   return (files) => files.flatMap(check);
