@@ -6,9 +6,8 @@
 // Ranges: IANA special-purpose address registries for IPv4 and IPv6. Of IPv6 only global unicast (2000::/3) may be reached.
 
 import net from "node:net";
-import tls from "node:tls";
 import dns from "node:dns";
-import type { buildConnector } from "undici";
+import { buildConnector } from "undici";
 import type { System } from "../system.ts";
 import { PawlError } from "../base/errors.ts";
 import { limits } from "../limits.ts";
@@ -38,7 +37,8 @@ class AddressSet {
     const most = family === 4 ? 32 : 128;
     const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
     if (family === 0 || rest.length > 0 || prefix < 0 || prefix > most) {
-      throw new PawlError("config", `${field}: expected a range like "10.0.0.0/8" or an address like "::1", got ${JSON.stringify(range)}`, { field });
+      const expected = 'expected a range like "10.0.0.0/8" or an address like "::1"';
+      throw new PawlError("config", `${field}: ${expected}, got ${JSON.stringify(range)}`, { field });
     }
     if (family === 4) this.v4.addSubnet(address, prefix, "ipv4");
     else this.v6.addSubnet(address, prefix, "ipv6");
@@ -59,7 +59,9 @@ function isMapped(address: string): boolean {
   return mapped.check(address, "ipv6");
 }
 
-export type Resolver = (hostname: string, options: dns.LookupAllOptions, done: (error: NodeJS.ErrnoException | null, found: dns.LookupAddress[]) => void) => void;
+type Resolved = (error: NodeJS.ErrnoException | null, found: dns.LookupAddress[]) => void;
+
+export type Resolver = (hostname: string, options: dns.LookupAllOptions, done: Resolved) => void;
 
 export type GuardOptions = {
   readonly system: System;
@@ -74,11 +76,14 @@ export type GuardOptions = {
 export class Guard {
   private readonly options: GuardOptions;
   private readonly allowed: AddressSet;
+  /** Speaks TLS over a socket that was checked. */
+  private readonly encrypt: buildConnector.connector;
   private readonly refused = new AddressSet([...REFUSED_V4, ...REFUSED_V6], "built-in ranges");
 
   constructor(options: GuardOptions) {
     this.options = options;
     this.allowed = new AddressSet(options.allowAddresses, "http.allow_addresses");
+    this.encrypt = buildConnector({ allowH2: false, timeout: 0, ...(options.ca === undefined ? {} : { ca: options.ca }) });
   }
 
   allows(address: string): boolean {
@@ -87,7 +92,7 @@ export class Guard {
 
   /** A connector for undici: dials, checks, and only then speaks TLS or hands the socket over. */
   readonly connect = (target: buildConnector.Options, callback: buildConnector.Callback): void => {
-    const { system, dial = net.connect, ca } = this.options;
+    const { system, dial = net.connect } = this.options;
     let pending = true;
     let socket: net.Socket | undefined;
     const end = (error: Error | null): void => {
@@ -122,11 +127,10 @@ export class Guard {
       const address = raw.remoteAddress ?? "unknown";
       if (!this.allows(address)) return end(refusal(target.hostname, address)); // (G2)
       if (!secure) return end(null);
-      const servername = target.servername || (net.isIP(target.hostname) === 0 ? target.hostname : "");
-      const encrypted = tls.connect({ socket: raw, servername, host: target.hostname, ALPNProtocols: ["http/1.1"], ...(ca === undefined ? {} : { ca }) });
-      socket = encrypted;
-      encrypted.on("error", end);
-      encrypted.once("secureConnect", () => end(null));
+      this.encrypt({ ...target, httpSocket: raw }, (error, encrypted) => {
+        socket = encrypted ?? raw;
+        end(error);
+      });
     });
   };
 
@@ -137,7 +141,8 @@ export class Guard {
       if (error) return done(error, []);
       const open = found.filter(({ address }) => this.allows(address));
       const first = open[0];
-      if (first === undefined) return done(refusal(hostname, found.map(({ address }) => address).join(", ")), []);
+      const all = found.map(({ address }) => address).join(", ");
+      if (first === undefined) return done(refusal(hostname, all === "" ? "no address" : all), []);
       if (options.all === true) done(null, open);
       else done(null, first.address, first.family);
     });
@@ -145,5 +150,6 @@ export class Guard {
 }
 
 function refusal(hostname: string, address: string): Error {
-  return new PawlError("forbidden", `${hostname} is at ${address}, which HTTP jobs may not reach: add its range to http.allow_addresses to open it`);
+  const text = `${hostname} is at ${address}, which HTTP jobs may not reach: add its range to http.allow_addresses to open it`;
+  return new PawlError("forbidden", text);
 }

@@ -47,7 +47,8 @@ async function exchangeOnce(guard: Guard, request: HttpRequest, context: RunCont
 function dialOnce(connect: buildConnector.connector): buildConnector.connector {
   let dialled = false;
   return (target, callback) => {
-    if (dialled) return queueMicrotask(() => callback(new Error("the connection was lost; an at_most_once request is not sent again"), null));
+    const lost = new Error("the connection was lost; an at_most_once request is not sent again");
+    if (dialled) return queueMicrotask(() => callback(lost, null));
     dialled = true;
     connect(target, callback);
   };

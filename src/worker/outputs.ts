@@ -141,8 +141,8 @@ export class OutputStore {
     if (kept.dropped) return capture;
     kept.captures.push(capture);
     this.account(kept, capture.heldBytes);
-    const attempts = [...new Set(kept.captures.map((each) => each.attempt))];
-    if (attempts.length > limits.outputAttemptsMax) this.dropAttempt(kept, attempts[0] as number);
+    const attempts = new Set(kept.captures.map((each) => each.attempt));
+    if (attempts.size > limits.outputAttemptsMax) this.dropAttempt(kept, Math.min(...attempts));
     return capture;
   }
 

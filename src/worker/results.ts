@@ -8,7 +8,9 @@ import { outcomes } from "./types.ts";
 
 const FIRST_ROWS = 16;
 
-export const outcomeIndex = Object.fromEntries(outcomes.map((outcome, index) => [outcome, index])) as Readonly<Record<AttemptOutcome, number>>;
+const indexes = outcomes.map((outcome, index) => [outcome, index]);
+
+export const outcomeIndex = Object.fromEntries(indexes) as Readonly<Record<AttemptOutcome, number>>;
 
 export class ResultColumns {
   private readonly system: System;

@@ -154,7 +154,7 @@ export class Runner {
     const token = batch.tokens[i] as number;
     const details = batch.details[i];
     if (this.running >= 2 * this.options.slots) {
-      logger.warn({ sequence, running: this.running }, "no free slot: user code does not end after its abort, or the leader's count is off");
+      logger.warn({ sequence, running: this.running }, "no free slot: too much user code does not end after its abort");
       this.results.add(sequence, token, outcomeIndex.not_started, 0, 0, undefined);
       return;
     }
@@ -162,10 +162,15 @@ export class Runner {
     const deadlineMs = system.monotonicMs() + (batch.timeoutsMs[i] as number);
     if (executor === undefined) {
       const type = batch.typeNames[batch.types[i] as number];
-      this.add(sequence, token, failedWith(`no executor for job_type "${type}" on this node: add its plugin or place the job by tags`), startAtMs);
+      const unknown = `no executor for job_type "${type}" on this node: add its plugin or place the job by tags`;
+      this.add(sequence, token, failedWith(unknown), startAtMs);
       return;
     }
-    assert(details !== undefined, "a start without details is only allowed for an instant type");
+    if (details === undefined) {
+      logger.error({ sequence }, "the definition that this execution is pinned to is not on this node");
+      this.results.add(sequence, token, outcomeIndex.not_started, 0, 0, undefined);
+      return;
+    }
     const controller = new AbortController();
     const answer = this.call(executor, this.contextOf(batch, i, details, controller.signal));
     if (!(answer instanceof Promise)) {
@@ -224,7 +229,8 @@ export class Runner {
     attempt.verdict = verdict;
     attempt.timer?.cancel();
     attempt.timer = this.options.system.after(limits.killGraceMs, () => {
-      this.options.logger.warn({ sequence: attempt.sequence, verdict }, "the attempt does not end after its abort; its late result will be dropped");
+      const { sequence } = attempt;
+      this.options.logger.warn({ sequence, verdict }, "the attempt does not end after its abort; its late result will be dropped");
       this.finish(attempt, failedWith(`${reason}, and did not end within ${limits.killGraceMs} ms`));
     });
     attempt.controller.abort(new Error(reason));
@@ -252,14 +258,15 @@ export class Runner {
   }
 
   /** A cancellation that came too late changes nothing: done is done. A deadline that passed is a timeout whatever came after it. */
-  private add(sequence: number, token: number, outcome: RunOutcome, startAtMs: number, verdict?: "timeout" | "cancelled", timeoutMs = 0): void {
+  private add(sequence: number, token: number, outcome: RunOutcome, startAtMs: number, verdict?: Attempt["verdict"], timeoutMs = 0): void {
     const endAtMs = this.options.system.wallMs();
+    const unsuccessful = verdict === "cancelled" ? outcomeIndex.cancelled : outcomeIndex.failed;
     if (verdict === "timeout") {
-      this.results.add(sequence, token, outcomeIndex.timeout, startAtMs, endAtMs, outcome.ok ? `timed out after ${timeoutMs} ms` : outcome.error);
+      this.results.add(sequence, token, outcomeIndex.timeout, startAtMs, endAtMs, `timed out after ${timeoutMs} ms`);
     } else if (outcome.ok) {
       this.results.add(sequence, token, outcomeIndex.completed, startAtMs, endAtMs, undefined);
     } else {
-      this.results.add(sequence, token, verdict === "cancelled" ? outcomeIndex.cancelled : outcomeIndex.failed, startAtMs, endAtMs, outcome.error);
+      this.results.add(sequence, token, unsuccessful, startAtMs, endAtMs, outcome.error);
     }
   }
 

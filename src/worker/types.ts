@@ -15,7 +15,8 @@ export type StartBatch = {
   readonly typeNames: readonly string[];
   /** Monotonic time after which nothing of this batch may be started any more: it is reported as not_started. */
   readonly notAfterMs: number;
-  /** What an executor needs beyond the columns; undefined only where the type needs nothing (a no-op without payload). */
+  /** What an executor needs beyond the columns; undefined where the type needs nothing (a no-op without payload). Any other
+   *  start without details is reported as not_started. */
   readonly details: readonly (StartDetails | undefined)[];
 };
 
@@ -43,4 +44,8 @@ export type ResultBatch = {
 };
 
 /** Executions that the face must stop (cancelled, or their token is void). */
-export type StopBatch = { readonly sequences: readonly number[]; readonly tokens: readonly number[]; readonly reason: "cancelled" | "void" };
+export type StopBatch = {
+  readonly sequences: readonly number[];
+  readonly tokens: readonly number[];
+  readonly reason: "cancelled" | "void";
+};

@@ -1,5 +1,6 @@
 // Owns: what the tests of this room share: a clock that the test moves, batches, and a runner whose results are collected.
 
+import fs from "node:fs";
 import type { System, Timer } from "../../src/system.ts";
 import type { Executor, Logger, OutputStream, RunContext, RunOutcome } from "../../src/worker/executor.ts";
 import type { ResultBatch, StartBatch, StartDetails, StopBatch } from "../../src/worker/types.ts";
@@ -78,6 +79,8 @@ export type Start = {
   readonly details?: Partial<StartDetails> | undefined;
 };
 
+const plainDetails = { jobId: "job", payload: null, deliverOnce: false };
+
 export function startBatch(starts: readonly Start[], notAfterMs = Number.POSITIVE_INFINITY): StartBatch {
   const typeNames = [...new Set(starts.map(({ type }) => type ?? "noop"))];
   return {
@@ -90,7 +93,7 @@ export function startBatch(starts: readonly Start[], notAfterMs = Number.POSITIV
     types: Uint16Array.from(starts, ({ type }) => typeNames.indexOf(type ?? "noop")),
     typeNames,
     notAfterMs,
-    details: starts.map(({ sequence, details }) => details && { jobId: "job", executionId: `x-${sequence}`, payload: null, deliverOnce: false, ...details }),
+    details: starts.map(({ sequence, details }) => details && { ...plainDetails, executionId: `x-${sequence}`, ...details }),
   };
 }
 
@@ -165,9 +168,22 @@ export function contextOf(payload: unknown, overrides: Partial<RunContext> = {})
   const context: RunContext = {
     executionId: "space-1z", jobId: "job-a", attempt: 2, token: "451", tokenCounter: 7, scheduledAtMs: Date.UTC(2026, 10, 21, 9, 30),
     payload, signal: controller.signal, timeoutMs: 60_000, deliverOnce: false, logger: silent,
-    output: { write: (stream, data) => void written.push({ stream, text: typeof data === "string" ? data : Buffer.from(data).toString() }) },
+    output: { write: (stream, data) => void written.push({ stream, text: Buffer.from(data as Uint8Array).toString() }) },
     ...overrides,
   };
   const text = (stream: OutputStream): string => written.filter((each) => each.stream === stream).map((each) => each.text).join("");
   return { context, controller, text };
+}
+
+const EXITING = 4;
+
+/** Whether a process still runs. One that the kernel is taking down has closed its files already, but may not yet look dead. */
+export function isAlive(pid: number): boolean {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
+    const [state, , , , , , flags] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return state !== "Z" && (Number(flags) & EXITING) === 0;
+  } catch {
+    return false;
+  }
 }

@@ -29,19 +29,24 @@ const names: Record<string, string[]> = {
   "localhost": ["127.0.0.1", "::1"], "localhost.": ["127.0.0.1"], "sub.localhost": ["::1"], "127.0.0.1.nip.example": ["127.0.0.1"],
   "xn--n3h.example": ["127.8.8.8"], "2130706433.example": ["127.0.0.1"],
 };
-const addresses = (all: readonly string[]): LookupAddress[] => all.map((address) => ({ address, family: net.isIPv6(address.replace(/%.*/, "")) ? 6 : 4 }));
+const addresses = (all: readonly string[]): LookupAddress[] => all.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
 const resolve: Resolver = (hostname, _options, done) => {
   const found = names[hostname];
   done(found === undefined ? Object.assign(new Error(`unexpected name ${hostname}`), { code: "ENOTFOUND" }) : null, addresses(found ?? []));
 };
 
 const SPELLINGS = [
-  "127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "0x7f000001", "0x7f.1", "0x7F.0x0.0x0.0x1", "2130706433", "017700000001", "0177.0.0.1",
+  "127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "0x7f000001", "0x7f.1", "0x7F.0x0.0x0.0x1", "2130706433", "017700000001",
+  "0177.0.0.1",
   "0177.1", "127.0.0.1.", "①②⑦.0.0.1", "127。0。0。1", "%31%32%37.0.0.1", "１２７.０.０.１", "0", "0.0.0.0", "0x0", "0.0.0.1", "[::]", "[::1]",
-  "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::fFFf:127.0.0.1]", "[0:0:0:0:0:ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]",
-  "[64:ff9b::127.0.0.1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2001:0:7f00:1::]", "[::ffff:0:7f00:1]", "[fe80::1]", "[fc00::1]", "[fd00::2]",
-  "[fec0::1]", "[ff02::1]", "[100::1]", "[2001:db8::1]", "[3fff::1]", "[5f00::1]", "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255",
-  "192.168.0.1", "192.0.2.2", "192.0.0.1", "192.88.99.1", "100.64.0.1", "100.127.255.255", "169.254.169.254", "0xa9fea9fe", "[::ffff:a9fe:a9fe]",
+  "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::fFFf:127.0.0.1]", "[0:0:0:0:0:ffff:7f00:1]", "[::127.0.0.1]",
+  "[64:ff9b::7f00:1]",
+  "[64:ff9b::127.0.0.1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2001:0:7f00:1::]", "[::ffff:0:7f00:1]", "[fe80::1]", "[fc00::1]",
+  "[fd00::2]",
+  "[fec0::1]", "[ff02::1]", "[100::1]", "[2001:db8::1]", "[3fff::1]", "[5f00::1]", "10.0.0.1", "10.255.255.255", "172.16.0.1",
+  "172.31.255.255",
+  "192.168.0.1", "192.0.2.2", "192.0.0.1", "192.88.99.1", "100.64.0.1", "100.127.255.255", "169.254.169.254", "0xa9fea9fe",
+  "[::ffff:a9fe:a9fe]",
   "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", ...Object.keys(names),
 ];
 
@@ -85,7 +90,8 @@ test("the address that the socket is connected to has the last word, over http a
   const to = (listener.address() as net.AddressInfo).port;
   // As if the name had answered otherwise between the check and the connection.
   const dial = (): net.Socket => net.connect(to, "127.0.0.1");
-  const http = httpExecutor({ system: new TestSystem(), allowAddresses: [], dial, resolve: (_host, _options, done) => done(null, addresses(["1.1.1.1"])) });
+  const publicly: Resolver = (_host, _options, done) => done(null, addresses(["1.1.1.1"]));
+  const http = httpExecutor({ system: new TestSystem(), allowAddresses: [], dial, resolve: publicly });
   for (const url of ["http://rebound.example/", "https://rebound.example/", "http://8.8.8.8/"]) {
     const outcome = await http.run(contextOf({ url }).context);
     assert.match(outcome.ok ? "it ran" : outcome.error, /is at 127\.0\.0\.1, which HTTP jobs may not reach/, url);
@@ -99,12 +105,13 @@ test("the address that the socket is connected to has the last word, over http a
 test("of several answers only the allowed ones are dialled", async () => {
   const dialled: string[] = [];
   const dial = (options: net.TcpNetConnectOpts): net.Socket => {
-    options.lookup?.("mixed.example", { all: true }, (_error, found) => dialled.push(...(found as LookupAddress[]).map(({ address }) => address)));
+    options.lookup?.("mixed.example", { all: true }, (_error, found) => {
+      dialled.push(...(found as LookupAddress[]).map(({ address }) => address));
+    });
     return net.connect(port(), "127.0.0.1");
   };
-  const http = httpExecutor({
-    system: new TestSystem(), allowAddresses: [], dial, resolve: (_host, _options, done) => done(null, addresses(["127.0.0.1", "9.9.9.9", "::1", "2606:4700::1"])),
-  });
+  const mixed: Resolver = (_host, _options, done) => done(null, addresses(["127.0.0.1", "9.9.9.9", "::1", "2606:4700::1"]));
+  const http = httpExecutor({ system: new TestSystem(), allowAddresses: [], dial, resolve: mixed });
   await http.run(contextOf({ url: "http://mixed.example/" }).context);
   assert.deepEqual(dialled, ["9.9.9.9", "2606:4700::1"]);
   http.close?.();
@@ -114,8 +121,8 @@ test("ranges open what they name and nothing else; wrong ones are refused at sta
   const system = new TestSystem();
   const guard = new Guard({ system, allowAddresses: ["10.1.0.0/16", "::1", "192.168.7.7"] });
   const answers = Object.fromEntries(
-    ["10.1.2.3", "::ffff:10.1.2.3", "10.2.0.1", "::1", "::2", "192.168.7.7", "192.168.7.8", "8.8.8.8", "::ffff:8.8.8.8", "2606:4700::1", "junk", ""]
-      .map((address) => [address, guard.allows(address)]),
+    ["10.1.2.3", "::ffff:10.1.2.3", "10.2.0.1", "::1", "::2", "192.168.7.7", "192.168.7.8", "8.8.8.8", "::ffff:8.8.8.8",
+      "2606:4700::1", "junk", ""].map((address) => [address, guard.allows(address)]),
   );
   assert.deepEqual(answers, {
     "10.1.2.3": true, "::ffff:10.1.2.3": true, "10.2.0.1": false, "::1": true, "::2": false, "192.168.7.7": true, "192.168.7.8": false,

@@ -7,6 +7,7 @@ import net from "node:net";
 import { after, test } from "node:test";
 import { generate } from "selfsigned";
 import type { RunContext, RunOutcome } from "../../src/worker/executor.ts";
+import type { Resolver } from "../../src/worker/guard.ts";
 import { limits } from "../../src/limits.ts";
 import { httpExecutor } from "../../src/worker/http.ts";
 import { TestSystem, contextOf, settled } from "./fixtures.ts";
@@ -51,7 +52,8 @@ const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 test("a request carries the execution's id, token, attempt, job, time and trace", async () => {
   const { url, seen } = await rawServer(OK);
-  const result = await run({ url: `${url}/a?b=c#d`, method: "put", headers: { "X-One": "1" }, body: { k: "ü" }, expected_status: [200, 201] });
+  const payload = { url: `${url}/a?b=c#d`, method: "put", headers: { "X-One": "1" }, body: { k: "ü" }, expected_status: [200, 201] };
+  const result = await run(payload);
   assert.deepEqual(result, { error: undefined, response: "ok" });
   const [head = "", body] = (seen[0] ?? "").split("\r\n\r\n");
   const lines = head.split("\r\n");
@@ -77,17 +79,23 @@ test("payloads that can never be sent are refused with the field", () => {
   const url = "http://example.org/";
   const refused: [unknown, string][] = [
     [null, "payload.url"], [{ url: 5 }, "payload.url"], [{ url: "/x" }, "payload.url"], [{ url: "file:///etc/passwd" }, "payload.url"],
-    [{ url: "http://u:p@example.org/" }, "payload.url"], [{ url: "gopher://example.org/" }, "payload.url"], [{ url, extra: 1 }, "payload.extra"],
-    [{ url, method: "GET /x HTTP/1.1\r\nA: b" }, "payload.method"], [{ url, method: "CONNECT" }, "payload.method"], [{ url, method: "" }, "payload.method"],
-    [{ url, headers: [] }, "payload.headers"], [{ url, headers: { "a b": "1" } }, "payload.headers"], [{ url, headers: { "a\r\nb": "1" } }, "payload.headers"],
-    [{ url, headers: { "": "1" } }, "payload.headers"], [{ url, headers: { a: "1\r\nb: 2" } }, "payload.headers.a"], [{ url, headers: { a: "\0" } }, "payload.headers.a"],
-    [{ url, headers: { a: "1\n" } }, "payload.headers.a"], [{ url, headers: { a: "☃" } }, "payload.headers.a"], [{ url, headers: { a: 1 } }, "payload.headers.a"],
+    [{ url: "http://u:p@example.org/" }, "payload.url"], [{ url: "gopher://example.org/" }, "payload.url"],
+    [{ url, extra: 1 }, "payload.extra"],
+    [{ url, method: "GET /x HTTP/1.1\r\nA: b" }, "payload.method"], [{ url, method: "CONNECT" }, "payload.method"],
+    [{ url, method: "" }, "payload.method"],
+    [{ url, headers: [] }, "payload.headers"], [{ url, headers: { "a b": "1" } }, "payload.headers"],
+    [{ url, headers: { "a\r\nb": "1" } }, "payload.headers"],
+    [{ url, headers: { "": "1" } }, "payload.headers"], [{ url, headers: { a: "1\r\nb: 2" } }, "payload.headers.a"],
+    [{ url, headers: { a: "\0" } }, "payload.headers.a"],
+    [{ url, headers: { a: "1\n" } }, "payload.headers.a"], [{ url, headers: { a: "☃" } }, "payload.headers.a"],
+    [{ url, headers: { a: 1 } }, "payload.headers.a"],
     [{ url, headers: { A: "1", a: "2" } }, "payload.headers.a"], [{ url, expected_status: "200" }, "payload.expected_status"],
     [{ url, expected_status: [] }, "payload.expected_status"], [{ url, expected_status: 100 }, "payload.expected_status"],
     [{ url, headers: Object.fromEntries(Array.from({ length: limits.httpHeadersMax + 1 }, (_, n) => [`h${n}`, ""])) }, "payload.headers"],
   ];
   for (const name of [
-    "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "TE", "Trailer", "Upgrade", "Proxy-Authorization", "Proxy-Connection",
+    "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "TE", "Trailer", "Upgrade", "Proxy-Authorization",
+    "Proxy-Connection",
     "Expect", "Idempotency-Key", "Pawl-Fencing-Token", "pawl-anything", "Webhook-Signature", "traceparent",
   ]) refused.push([{ url, headers: { [name]: "1" } }, `payload.headers.${name}`]);
   for (const [payload, field] of refused) {
@@ -209,7 +217,7 @@ test("https is verified against the trusted certificates, with the name of the U
   strict.close?.();
 });
 
-const toLoopback: NonNullable<Parameters<typeof httpExecutor>[0]["resolve"]> = (_host, _options, done) => done(null, [{ address: "127.0.0.1", family: 4 }]);
+const toLoopback: Resolver = (_host, _options, done) => done(null, [{ address: "127.0.0.1", family: 4 }]);
 
 test("a head without end and a refused connection are failures with a text", async () => {
   const { url } = await rawServer((socket) => void socket.write(`HTTP/1.1 200 OK\r\nx: ${"y".repeat(70_000)}\r\n\r\n`));

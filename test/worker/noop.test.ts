@@ -9,7 +9,8 @@ test("payloads that are none are refused with the field", () => {
   const noop = noopExecutor(new TestSystem());
   for (const payload of [null, undefined, {}, { duration_ms: 5 }, { fail: true }, { fail: 3 }]) noop.validate(payload);
   const refused: [unknown, string][] = [
-    [{ duration_ms: -1 }, "payload.duration_ms"], [{ duration_ms: "5" }, "payload.duration_ms"], [{ duration_ms: 1.5 }, "payload.duration_ms"],
+    [{ duration_ms: -1 }, "payload.duration_ms"], [{ duration_ms: "5" }, "payload.duration_ms"],
+    [{ duration_ms: 1.5 }, "payload.duration_ms"],
     [{ duration_ms: 1e12 }, "payload.duration_ms"], [{ fail: "yes" }, "payload.fail"], [{ fail: -1 }, "payload.fail"],
     [{ sleep: 1 }, "payload.sleep"], [[], "payload"], ["text", "payload"],
   ];
