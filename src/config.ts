@@ -65,11 +65,25 @@ const PEER_DEFAULT: Address = { host: "127.0.0.1", port: 7600 };
 const SLOTS_DEFAULT = 100;
 const builtInTypes = ["http", "shell", "noop"];
 
-/** The settings of a node, complete and checked; throws PawlError("config") with one line (F1). Reads files, writes none. */
-export function loadConfig({ file, flags, env }: ConfigSources): Config {
+/** Name and members alone, for what is done once for all machines. Throws like loadConfig; at least one member is needed. */
+export function clusterOf(given: ConfigSources): { readonly name: string; readonly members: readonly MemberConfig[] } {
+  const sources = sourcesOf(given);
+  const name = requiredSetting(sources, keys.clusterName).value;
+  const members = checkedMembers(memberRows(sources, keys.members)).map(memberOf);
+  const place = placeIn(sources.toml, keys.members.path);
+  if (members.length === 0) refuse(place, keys.members, "missing", "write [[cluster.members]] with id, peer and api for each machine");
+  return { name, members };
+}
+
+function sourcesOf({ file, flags, env }: ConfigSources): Sources {
   const toml = file === undefined ? undefined : readToml(file);
   if (toml) checkShape(toml);
-  const sources: Sources = { toml, env, flags: { ...flags, "node-data-dir": flags["node-data-dir"] ?? flags["data-dir"] } };
+  return { toml, env, flags: { ...flags, "node-data-dir": flags["node-data-dir"] ?? flags["data-dir"] } };
+}
+
+/** The settings of a node, complete and checked; throws PawlError("config") with one line (F1). Reads files, writes none. */
+export function loadConfig(given: ConfigSources): Config {
+  const sources = sourcesOf(given);
   const nodeId = requiredSetting(sources, keys.nodeId);
   const name = requiredSetting(sources, keys.clusterName).value;
   settingOf(sources, keys.shards);
@@ -79,7 +93,7 @@ export function loadConfig({ file, flags, env }: ConfigSources): Config {
   const own = ownRow(rows, nodeId);
   const api = listenOf(settingOf(sources, keys.apiListen), own, "api", sources, API_DEFAULT);
   const peer = listenOf(settingOf(sources, keys.peerListen), own, "peer", sources, PEER_DEFAULT);
-  const tls = tlsOf(dataDir, nodeId.value, file, [[keys.apiListen, api], [keys.peerListen, peer]]);
+  const tls = tlsOf(dataDir, nodeId.value, given.file, [[keys.apiListen, api], [keys.peerListen, peer]]);
   const auth = adminToken(sources, dataDir, api.value);
   const plugins = checkedPlugins(pluginRows(sources, keys.plugins));
   const config: Config = {

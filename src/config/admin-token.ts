@@ -2,16 +2,15 @@
 
 import { readFileSync } from "node:fs";
 import { PawlError, messageOf } from "../base/errors.ts";
-
-export const ADMIN_TOKEN_MIN_CHARS = 16;
+import { limits } from "../limits.ts";
 
 /** The token in a file, without the white space around it. Throws PawlError("config") when it cannot be one. */
 export function readAdminToken(file: string): string {
   const token = textOf(file).trim();
   if (token === "") throw new PawlError("config", `${file} is empty`);
   if (!/^[\x21-\x7e]+$/.test(token)) throw new PawlError("config", `${file} must hold one token of visible ASCII characters`);
-  if (token.length < ADMIN_TOKEN_MIN_CHARS) {
-    throw new PawlError("config", `the token in ${file} has ${token.length} characters, fewer than ${ADMIN_TOKEN_MIN_CHARS}`);
+  if (token.length < limits.tokenMinChars) {
+    throw new PawlError("config", `the token in ${file} has ${token.length} characters, fewer than ${limits.tokenMinChars}`);
   }
   return token;
 }

@@ -12,10 +12,10 @@ export type Place =
 const SHOWN_MAX_CHARS = 80;
 
 /** The key as the file shows it: "[api] listen", "[[cluster.members]] id". */
-export function keyTitle(path: string, field?: string): string {
+function keyTitle({ path, kind }: KeySpec, field?: string): string {
   const at = path.lastIndexOf(".");
-  if (field !== undefined) return `[[${path}]] ${field}`;
-  return at < 0 ? `[[${path}]]` : `[${path.slice(0, at)}] ${path.slice(at + 1)}`;
+  if (kind === "members" || kind === "plugins") return `[[${path}]]${field === undefined ? "" : ` ${field}`}`;
+  return `[${path.slice(0, at)}] ${path.slice(at + 1)}`;
 }
 
 export function flagOf(path: string): string {
@@ -33,10 +33,10 @@ export function shown(value: unknown): string {
 }
 
 /** Where the setting stands, as the start of the line. */
-export function placed(place: Place, path: string, field?: string): string {
-  if (place.kind === "flag") return flagOf(path);
-  if (place.kind === "env") return variableOf(path);
-  return `${place.file}:${place.line}: ${keyTitle(path, field)}`;
+function placed(place: Place, key: KeySpec, field?: string): string {
+  if (place.kind === "flag") return flagOf(key.path);
+  if (place.kind === "env") return variableOf(key.path);
+  return `${place.file}:${place.line}: ${keyTitle(key, field)}`;
 }
 
 /** What to write, in the notation of the place. */
@@ -53,5 +53,5 @@ function quoted(text: string): string {
 
 /** Refuses a setting (C1); `fix` replaces the usual "write key = example". */
 export function refuse(place: Place, key: KeySpec, problem: string, fix: string = written(place, key), field?: string): never {
-  throw new PawlError("config", `${placed(place, key.path, field)}: ${problem}; ${fix}`, { field: key.path });
+  throw new PawlError("config", `${placed(place, key, field)}: ${problem}; ${fix}`, { field: key.path });
 }

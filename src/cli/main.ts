@@ -1,0 +1,22 @@
+// Owns: the entry of the program: hands the process to src/cli/program.ts and ends with its exit code.
+
+import { realSystem } from "../system.ts";
+import { run } from "./program.ts";
+
+async function readInput(): Promise<string> {
+  process.stdin.setEncoding("utf8");
+  let text = "";
+  for await (const part of process.stdin) text += String(part);
+  return text;
+}
+
+// A reader that has seen enough (`pawl job ls | head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
+const io = { stdout: process.stdout, stderr: process.stderr, env: process.env, system: realSystem, readInput };
+const code = await run(process.argv.slice(2), io, {
+  onSignal: (signals, then) => signals.forEach((signal) => process.on(signal, then)),
+  onInputEnd: (then) => void process.stdin.once("close", then).resume(),
+  exitNow: (given) => process.exit(given),
+});
+process.exit(code);

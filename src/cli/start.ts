@@ -1,0 +1,122 @@
+// Owns: `pawl start`: settings, the admin token that is made at need, and the life of the node's process from the outside.
+// The node itself is src/node.ts.
+// (P1) Nothing is created before all settings have been accepted; with --check nothing is created at all.
+// (P2) The first SIGTERM or SIGINT stops in order and ends with 0; the second ends the process at once.
+// (P3) A child of `pawl dev` stops when its parent's end of standard input closes, however the parent ended.
+
+import { randomBytes } from "node:crypto";
+import { existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Command } from "commander";
+import { limits } from "../limits.ts";
+import { loadConfig } from "../config.ts";
+import type { Config } from "../config.ts";
+import { allKeys } from "../config/keys.ts";
+import { flagOf, variableOf } from "../config/place.ts";
+import { exitCodes, exitCodeOf } from "./exitcodes.ts";
+import type { ExitCode } from "./exitcodes.ts";
+import type { Context } from "./context.ts";
+
+/** What `pawl start` needs of a node; src/node.ts has it. */
+export type Node = {
+  stop(): Promise<void>;
+  readonly apiAddress: string;
+  /** Settles only when the node cannot go on, with the reason. */
+  readonly failed: Promise<unknown>;
+};
+
+type StartOptions = Readonly<Record<string, string | boolean | undefined>>;
+
+export function addStart(program: Command, context: Context): void {
+  const command = program
+    .command("start")
+    .description("run a node")
+    .option("--config <file>", "TOML file of settings, see cluster.example.toml")
+    .option("--check", "check the settings and end; nothing is touched");
+  for (const key of allKeys) {
+    const value = key.kind === "boolean" ? "[true|false]" : "<value>";
+    command.option(`${flagOf(key.path)} ${value}`, `${key.describe} (${variableOf(key.path)})`);
+  }
+  command.option("--data-dir <value>", `the same as ${flagOf("node.data_dir")}`);
+  command.action(async (options: StartOptions) => {
+    context.exit(await start(options, context));
+  });
+}
+
+async function start(options: StartOptions, context: Context): Promise<ExitCode> {
+  const file = typeof options["config"] === "string" ? options["config"] : undefined;
+  const config = loadConfig({ file, flags: flagsOf(options), env: context.io.env });
+  if (options["check"] === true) {
+    context.out.line(`ok: node ${config.node.id} of cluster ${config.cluster.name}, ${config.cluster.members.length} member(s)`);
+    return exitCodes.ok;
+  }
+  makeAdminToken(config);
+  const { startNode } = await import("../node.ts");
+  const stops = stopRequests(context);
+  const node = await startNode(config, { system: context.io.system });
+  context.out.line(`node ${config.node.id}: API at ${node.apiAddress}`);
+  return runUntilStopped(node, stops, context);
+}
+
+/** Flags as src/config.ts takes them; a boolean flag without value means true. */
+function flagsOf(options: StartOptions): Record<string, string> {
+  const flags: Record<string, string> = {};
+  for (const [name, value] of Object.entries(options)) {
+    const flag = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    if (value !== undefined) flags[flag] = String(value);
+  }
+  return flags;
+}
+
+/** Makes the token that the settings allow to be absent: 32 random bytes in a file of the owner alone, never over another one. */
+export function makeAdminToken({ auth: { adminTokenFile } }: Config): void {
+  if (existsSync(adminTokenFile)) return;
+  mkdirSync(dirname(adminTokenFile), { recursive: true, mode: 0o700 });
+  const fresh = `${adminTokenFile}.${process.pid}`;
+  writeFileSync(fresh, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flush: true });
+  try {
+    linkSync(fresh, adminTokenFile);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  } finally {
+    rmSync(fresh);
+  }
+}
+
+/** Calls `ask` for every request to stop. */
+export type StopRequests = (ask: () => void) => void;
+
+/** Requests are counted from the start on, so that one during the start is not lost. */
+function stopRequests(context: Context): StopRequests {
+  let asked = 0;
+  let ask: (() => void) | undefined;
+  const note = (): void => {
+    asked++;
+    if (ask) ask();
+    else if (asked > 1) context.exitNow(exitCodes.refused);
+  };
+  context.onSignal(["SIGTERM", "SIGINT"], note);
+  if (context.io.env["PAWL_DEV_CHILD"] === "1") context.onInputEnd(note);
+  return (then) => {
+    ask = then;
+    for (let count = asked; count > 0; count--) then();
+  };
+}
+
+/** Waits for the node's end: 0 after an orderly stop, else the code of what made it fail (P2). */
+export async function runUntilStopped(node: Node, stops: StopRequests, context: Context): Promise<ExitCode> {
+  return new Promise<ExitCode>((resolve) => {
+    let stopping = false;
+    const fail = (error: unknown): void => {
+      context.complain(error);
+      resolve(exitCodeOf(error));
+    };
+    node.failed.then(fail, fail);
+    stops(() => {
+      if (stopping) return context.exitNow(exitCodes.refused);
+      stopping = true;
+      context.io.system.after(limits.stopMaxMs, () => context.exitNow(exitCodes.refused));
+      node.stop().then(() => resolve(exitCodes.ok), fail);
+    });
+  });
+}
