@@ -68,10 +68,12 @@ export type BrowserHeaders = { readonly site: string | undefined; readonly origi
 export function refuseCrossSite(headers: BrowserHeaders): void {
   const { site, origin, host } = headers;
   const foreignSite = site !== undefined && site !== "same-origin" && site !== "none";
-  const foreignOrigin = origin !== undefined && hostOf(origin) !== host;
+  const foreignOrigin = origin !== undefined && !isOf(origin, host);
   if (foreignSite || foreignOrigin) throw new PawlError("forbidden", "changes on behalf of another web site are refused");
 }
 
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
+/** Whether an origin's host and port are those that the request was sent to; a port left out is the one of the origin's scheme. */
+function isOf(origin: string, host: string): boolean {
+  const from = URL.parse(origin);
+  return from !== null && from.host !== "" && from.host === URL.parse(`${from.protocol}//${host}`)?.host;
 }

@@ -18,13 +18,16 @@ async function send(api: Api, { method, path, headers, body, signal }: Transport
       ...(body === undefined ? {} : { payload: body }),
       ...(signal === undefined ? {} : { signal }),
     });
+    const stream = response.stream();
+    // Without a socket nobody else tells the server that the reader has left.
+    stream.once("close", () => response.raw.res.destroy());
     return {
       status: response.statusCode,
       header: (name) => {
         const value = response.headers[name];
         return value === undefined ? undefined : String(value);
       },
-      body: response.stream(),
+      body: stream,
     };
   } catch (error) {
     throw new TransportError(messageOf(error), true, error);

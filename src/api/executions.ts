@@ -43,7 +43,7 @@ export function executionRoutes(backend: Backend): readonly Route[] {
     route({
       method: "GET", path: `${one}/logs`, permission: "logs:read", change: false,
       summary: "Output of an execution: plain text, or JSON by attempt and stream with Accept: application/json",
-      query: noQuery, answers: { 200: answers.outputs }, contentType: "text/plain",
+      query: noQuery, answers: { 200: answers.outputs },
       handle: ({ param, header }) => logs(backend, param("execution_id"), header("accept")),
     }),
   ];

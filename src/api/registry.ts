@@ -110,18 +110,31 @@ function mountRoute(app: FastifyInstance, row: Route, principalOf: (request: Fas
     url: fastifyPath(row.path),
     config: { route: row },
     schema: {
+      operationId: operationId(row),
       summary: row.summary,
       ...(row.permission === "public" ? { security: [] } : {}),
       ...(row.body === undefined ? {} : { body: row.body }),
       querystring: row.query,
-      ...(row.contentType === undefined ? {} : { produces: [row.contentType] }),
-      response: { ...row.answers, default: problem },
+      response: { ...answersOf(row), default: content("application/problem+json", problem) },
     },
     handler: async (request, reply) => {
       if (row.body === undefined) refuseBody(request.body);
       return answer(reply, await row.handle(callOf(row, request, principalOf(request))));
     },
   });
+}
+
+/** "get_jobs_job_id": unique, because method and path are. */
+function operationId({ method, path }: Route): string {
+  return `${method} ${path.replace(PREFIX, "")}`.toLowerCase().replaceAll(/[^a-z_]+/g, "_").replace(/_$/, "");
+}
+
+function answersOf({ answers, contentType }: Route): Record<string, object> {
+  return Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, content(contentType ?? "application/json", schema)]));
+}
+
+function content(type: string, schema: TSchema): object {
+  return { description: "description" in schema ? schema.description : "As asked for", content: { [type]: { schema } } };
 }
 
 /** "{job_id}" of the table is ":job_id" in Fastify. */

@@ -51,7 +51,7 @@ export type Api = {
 export async function createApi(options: ApiOptions): Promise<Api> {
   const { backend, system, listen, token } = options;
   const authenticate = bearerAuth(token);
-  const app = bareServer(options);
+  const app = bareServer(options, authenticate);
   const streams = eventStreams(backend, system);
   await describeApi(app, backend);
   const routes = [
@@ -77,7 +77,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   };
 }
 
-function bareServer({ tls, logger }: ApiOptions): FastifyInstance {
+function bareServer({ tls, logger }: ApiOptions, authenticate: Authenticate): FastifyInstance {
   // Typed as plain HTTP/1.1: Fastify's types differ by server, its requests and replies do not in what is used here.
   const transport: object =
     tls === undefined
@@ -95,7 +95,7 @@ function bareServer({ tls, logger }: ApiOptions): FastifyInstance {
     // Three characters of a path may stand for one of an id.
     routerOptions: { maxParamLength: 3 * limits.jobIdMaxChars },
     clientErrorHandler: answerGarbage,
-    frameworkErrors: (error, request, reply) => void fail(request, reply, error, undefined),
+    frameworkErrors: (error, request, reply) => void fail(request, reply, refusalBefore(error, request, authenticate), undefined),
   };
   const app: FastifyInstance = fastify(settings);
   app.server.maxConnections = limits.connectionsMax;
@@ -108,6 +108,16 @@ function bareServer({ tls, logger }: ApiOptions): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, async (_request: FastifyRequest, body: Buffer) => parseBody(body));
   return app;
+}
+
+/** Fastify refuses an unreadable URL before any hook: a caller without a token learns of the token first all the same. */
+function refusalBefore(error: unknown, request: FastifyRequest, authenticate: Authenticate): unknown {
+  try {
+    authenticate(request.headers.authorization);
+    return error;
+  } catch (refusal) {
+    return refusal;
+  }
 }
 
 function secureOptions({ key, cert }: { readonly key: string; readonly cert: string }): object {
@@ -174,7 +184,8 @@ function fail(request: FastifyRequest, reply: FastifyReply, error: unknown, syst
   const { problem, headers, unexpected } = problemOf(error, isChange(request));
   if (unexpected) request.log.error({ err: error, method: request.method, url: request.url }, "a request failed");
   if (error instanceof BugError) system?.soon(() => raise(error));
-  return reply.code(problem.status).headers({ ...headers }).type("application/problem+json").send(JSON.stringify(problem));
+  // As bytes: Fastify would add a charset to a text, which this media type does not have.
+  return reply.code(problem.status).headers({ ...headers }).type("application/problem+json").send(Buffer.from(JSON.stringify(problem)));
 }
 
 /** In a turn of its own, so that nothing on the way can hold it up (A17). */
