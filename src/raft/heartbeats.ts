@@ -39,10 +39,8 @@ export function onHeartbeatReply(core: Core, peer: Progress, message: HeartbeatR
 }
 
 function confirmReads(core: Core): void {
-  const oldest = core.reads.oldestRound;
-  if (oldest === undefined) return;
+  if (!core.reads.hasAsked) return;
   const answered = reachedByQuorum(core.voters, (id) => (id === core.id ? core.round : (core.progress.get(id)?.answeredRound ?? 0)));
-  if (answered < oldest) return;
   for (const { read, index } of core.reads.confirmed(answered)) {
     core.send(read.from as NodeId, { kind: "read_index_reply", term: core.term, context: read.context, index, ok: true });
   }

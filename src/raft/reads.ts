@@ -71,9 +71,8 @@ export class Reads {
     return early.length > 0;
   }
 
-  /** The round that the oldest read waits for, or undefined. */
-  get oldestRound(): number | undefined {
-    return this.asked[0]?.round;
+  get hasAsked(): boolean {
+    return this.asked.length > 0;
   }
 
   /** A quorum has answered `round`. Own reads are done; the others are returned to be answered. */

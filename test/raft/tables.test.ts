@@ -204,6 +204,22 @@ test("deadlines stay on their grid, whatever the delay of the ticks", () => {
   assert.equal(raft.nextDeadlineMs(), 1500);
 });
 
+test("only a leader's word and a granted vote move the election timer", () => {
+  const raft = alone("3", () => 0);
+  const deadline = raft.nextDeadlineMs();
+  raft.step("1", { kind: "pre_vote", term: 1, lastIndex: 0, lastTerm: 0, round: 1 }, 900);
+  raft.propose(new Uint8Array(1), 900);
+  raft.readIndex(1, 900);
+  raft.step("2", { kind: "append_reply", term: 2, accepted: false, match: 0, hintIndex: 0, hintTerm: 0 }, 900);
+  assert.equal(raft.status().term, 2);
+  assert.equal(raft.nextDeadlineMs(), deadline);
+  raft.step("1", { kind: "vote", term: 3, lastIndex: 0, lastTerm: 0, transfer: false }, 900);
+  assert.equal(raft.nextDeadlineMs(), 1900);
+  raft.step("1", { kind: "heartbeat", term: 3, commit: 0, round: 1 }, 950);
+  raft.unreachable("1");
+  assert.equal(raft.nextDeadlineMs(), 1950);
+});
+
 test("one write is in flight, and only that one can complete", () => {
   const raft = alone("1", () => 0, { voters: [["1"]], learners: [] });
   raft.tick(1000);
