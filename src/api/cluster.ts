@@ -23,7 +23,8 @@ export function clusterRoutes(backend: Backend, openApi: () => unknown): readonl
       },
     }),
     route({
-      method: "GET", path: `${PREFIX}/cluster`, permission: "cluster:read", change: false, summary: "Members, leader and log of the cluster",
+      method: "GET", path: `${PREFIX}/cluster`, permission: "cluster:read", change: false,
+      summary: "Members, leader and log of the cluster",
       query: readQuery, answers: { 200: answers.cluster },
       handle: async ({ query }) => {
         const { answer, headers } = await read(backend, { kind: "cluster" }, query.consistency);

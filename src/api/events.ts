@@ -66,7 +66,8 @@ function parsePosition(id: string): EventPosition {
 function checkKept({ oldest, events }: AnswerOf<"events">, after: EventPosition): void {
   const dropped = events.length === 0 && (after.index < oldest.index || (after.index === oldest.index && after.at < oldest.at));
   if (!dropped) return;
-  throw new PawlError("gone", `events after ${positionText(after)} are no longer kept; the oldest one is ${positionText(oldest)}`, { field: "after" });
+  const why = `events after ${positionText(after)} are no longer kept; the oldest one is ${positionText(oldest)}`;
+  throw new PawlError("gone", why, { field: "after" });
 }
 
 /** A stream of text that starts after a position and ends only by destruction. */

@@ -20,7 +20,7 @@ const retryDefault: RetrySpec = { maxAttempts: 3, backoff: "exponential", initia
 const misfireDefault: MisfireSpec = { policy: "fire_once", withinMs: limits.misfireWithinDefaultMs, max: limits.misfireMaxDefault };
 const placementDefault: PlacementSpec = { tags: [], mode: "all" };
 
-/** A whole definition with every default filled in. Recurring jobs skip a due time while the last run still runs, one-shots have no last run. */
+/** A whole definition with every default filled in. A recurring job skips a due time while its last run still runs. */
 export function jobSpecOf(body: NewJobBody, known: Known, nowMs: number): JobSpec {
   const schedule = scheduleOf(body, nowMs);
   if (schedule === undefined) throw refused("schedule_time", "a job needs either schedule_time or schedule");
@@ -48,7 +48,7 @@ export function jobSpecOf(body: NewJobBody, known: Known, nowMs: number): JobSpe
   };
 }
 
-/** What a change names; `retry`, `misfire`, `placement`, `schedule`, `labels` and `payload` are replaced whole, their absent fields get defaults. */
+/** What a change names. Fields that are objects are replaced whole; what is absent in them gets its default. */
 export function jobPatchOf(body: JobChangeBody, known: Known, nowMs: number): JobPatch {
   if (Object.keys(body).every((name) => name === "job_id")) throw new PawlError("invalid", "the body names nothing to change");
   if (body.job_type !== undefined) requireType(body.job_type, known);

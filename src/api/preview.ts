@@ -15,7 +15,8 @@ import type { PreviewBody, PreviewItem } from "./schemas.ts";
 
 const COUNT_DEFAULT = 5;
 
-type Previewed = { readonly next: readonly string[] } | { readonly error: { readonly code: string; readonly detail: string; readonly field?: string } };
+type PreviewError = { readonly code: string; readonly detail: string; readonly field?: string };
+type Previewed = { readonly next: readonly string[] } | { readonly error: PreviewError };
 
 export function previewRoutes(system: System): readonly Route[] {
   return [

@@ -30,8 +30,8 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
   io: { status: 500, title: "A disk or a link failed" },
 };
 
-/** Refusals that only HTTP knows: same shape, own status. */
-const statusOfCode: Readonly<Record<string, ErrorCode>> = { "400": "invalid", "404": "not_found", "413": "too_large", "414": "too_large", "503": "unavailable" };
+/** The codes of what Fastify refuses by itself. */
+const codeOfStatus: Readonly<Record<number, ErrorCode>> = { 400: "invalid", 404: "not_found", 413: "too_large", 414: "too_large", 503: "unavailable" };
 
 const RETRY_AFTER_SECONDS: Readonly<Record<number, string>> = { 429: "1", 503: "1" };
 
@@ -125,6 +125,6 @@ function refusalOfFastify(error: unknown): PawlError | undefined {
   const code = "code" in error && typeof error.code === "string" && error.code.startsWith("FST_") ? error.code : undefined;
   if (code === undefined) return undefined;
   if (status === 415) return new HttpRefusal(415, "invalid", "Unsupported media type", "send the body as application/json");
-  const known = statusOfCode[String(status)];
+  const known = codeOfStatus[status];
   return known === undefined ? undefined : new PawlError(known, error.message);
 }

@@ -80,7 +80,8 @@ export function mount(app: FastifyInstance, routes: readonly Route[], principalO
   app.addHook("onRoute", ({ method, url }) => {
     for (const each of [method].flat()) {
       if (declared.has(`${each} ${url}`)) continue;
-      throw new PawlError("config", `the route ${each} ${url} is not in the table of src/api/registry.ts, so nobody said who may call it (A11)`);
+      const why = "is not in the table of src/api/registry.ts, so nobody said who may call it (A11)";
+      throw new PawlError("config", `the route ${each} ${url} ${why}`);
     }
   });
   app.setValidatorCompiler(({ schema, httpPart }) => validator(schema as TSchema, httpPart === "body"));
@@ -129,8 +130,8 @@ function operationId({ method, path }: Route): string {
   return `${method} ${path.replace(PREFIX, "")}`.toLowerCase().replaceAll(/[^a-z_]+/g, "_").replace(/_$/, "");
 }
 
-function answersOf({ answers, contentType }: Route): Record<string, object> {
-  return Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, content(contentType ?? "application/json", schema)]));
+function answersOf({ answers, contentType = "application/json" }: Route): Record<string, object> {
+  return Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, content(contentType, schema)]));
 }
 
 function content(type: string, schema: TSchema): object {
@@ -161,8 +162,9 @@ function callOf(row: Route, request: FastifyRequest, principal: string): Call<un
 
 function checkedParam(name: ParamName, value: string): string {
   const fits = name === "job_id" ? isJobId(value) : /^[a-z0-9]{1,16}-[a-z0-9]{1,11}$/.test(value);
-  if (!fits) throw new PawlError("not_found", `there is no ${name} ${JSON.stringify(value.slice(0, limits.jobIdMaxChars))}`, { field: name });
-  return value;
+  if (fits) return value;
+  const shown = JSON.stringify(value.slice(0, limits.jobIdMaxChars));
+  throw new PawlError("not_found", `there is no ${name} ${shown}`, { field: name });
 }
 
 function idempotencyKey(header: string | string[] | undefined): string | undefined {

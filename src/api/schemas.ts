@@ -32,6 +32,8 @@ const tag = Type.String({ minLength: 1, maxLength: limits.tagMaxChars });
 export const jobId = Type.String({ pattern: JOB_ID });
 export const isJobId = (value: string): boolean => new RegExp(JOB_ID).test(value);
 
+const jobType = Type.String({ minLength: 1, maxLength: 64 });
+
 export const priority = Type.Enum(["high", "medium", "low"]);
 
 const dst = input({
@@ -97,14 +99,14 @@ const definition = {
 
 export const newJob = input({
   job_id: optional(jobId),
-  job_type: Type.String({ minLength: 1, maxLength: 64 }),
+  job_type: jobType,
   ...definition,
   namespace: optional(Type.String({ pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" })),
   paused: optional(Type.Boolean()),
 });
 export type NewJobBody = Static<typeof newJob>;
 
-export const jobChange = input({ job_id: optional(jobId), job_type: optional(Type.String({ minLength: 1, maxLength: 64 })), ...definition });
+export const jobChange = input({ job_id: optional(jobId), job_type: optional(jobType), ...definition });
 export type JobChangeBody = Static<typeof jobChange>;
 
 export const preview = input({
@@ -130,7 +132,7 @@ const page = {
 export const jobsQuery = input({
   ...page,
   status: optional(jobStatus),
-  job_type: optional(Type.String({ minLength: 1, maxLength: 64 })),
+  job_type: optional(jobType),
   start_time: optional(Type.String({ maxLength: 128, description: "An instant: from it on; or from/to, either of which may be empty" })),
 });
 const span = { from: optional(instant), to: optional(instant) };

@@ -5,7 +5,8 @@
 
 import swagger from "@fastify/swagger";
 import { LogController, fastify } from "fastify";
-import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions, InjectOptions, LightMyRequestResponse } from "fastify";
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from "fastify";
+import type { InjectOptions, LightMyRequestResponse } from "fastify";
 import type { Socket } from "node:net";
 import { BugError, PawlError } from "../base/errors.ts";
 import { limits } from "../limits.ts";
@@ -194,10 +195,10 @@ function raise(error: BugError): never {
 }
 
 /** What is not HTTP at all gets an answer without Fastify. */
-function answerGarbage(error: FastifyError | Error, socket: Socket): void {
+function answerGarbage(error: Error, socket: Socket): void {
   if (socket.destroyed || !socket.writable) return;
-  const { problem } = problemOf(new PawlError("invalid", `not an HTTP request: ${"code" in error ? String(error.code) : "unreadable"}`), false);
-  const body = JSON.stringify(problem);
-  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
-  socket.end(`${head}\r\n\r\n${body}`);
+  const why = "code" in error ? String(error.code) : "unreadable";
+  const body = JSON.stringify(problemOf(new PawlError("invalid", `not an HTTP request: ${why}`), false).problem);
+  const head = `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${head}\r\n\r\n${body}`);
 }

@@ -54,7 +54,8 @@ async function start(options: StartOptions, context: Context): Promise<ExitCode>
   const { startNode } = await import("../node.ts");
   const stops = stopRequests(context);
   const node = await startNode(config, { system: context.io.system });
-  context.out.line(`node ${config.node.id}: API at ${node.apiAddress}`);
+  // Elsewhere stdout holds the log alone, which says the same.
+  if (context.io.stdout.isTTY) context.out.line(`node ${config.node.id}: API at ${node.apiAddress}`);
   return runUntilStopped(node, stops, context);
 }
 

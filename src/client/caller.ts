@@ -1,6 +1,6 @@
 // Owns: how a call is tried: over which servers, how often, and what is said when no try succeeded.
 // (C2) A change is sent more than once only under the same Idempotency-Key, so that it is done at most once.
-// (C3) Once a try may have happened, the outcome of the call is unknown until a try succeeds: a later refusal says nothing of the earlier try.
+// (C3) Once a try may have happened, the outcome of the call is unknown until a try succeeds: a later refusal says nothing of it.
 
 import { PawlError, messageOf } from "../base/errors.ts";
 import type { ErrorCode } from "../base/errors.ts";
@@ -22,7 +22,14 @@ export type ClientCall = {
   readonly signal?: AbortSignal | undefined;
 };
 
-export type CallerOptions = { readonly servers: readonly string[]; readonly token: string; readonly transport: Transport; readonly system: System };
+export type CallerOptions = {
+  readonly servers: readonly string[];
+  readonly token: string;
+  readonly transport: Transport;
+  readonly system: System;
+};
+
+type Read<T> = (response: TransportResponse) => Promise<T>;
 
 /** What another server, or the same one a little later, may answer differently. */
 const worthRetrying: ReadonlySet<ErrorCode> = new Set(["no_quorum", "not_leader", "unavailable", "timeout", "overloaded"]);
@@ -35,8 +42,8 @@ export class Caller {
     this.options = options;
   }
 
-  /** What `read` makes of the first successful answer. Throws a PawlError; its outcome says whether a change may have happened all the same. */
-  async run<T>(call: ClientCall, read: (response: TransportResponse) => Promise<T>): Promise<T> {
+  /** What `read` makes of the first successful answer. Throws a PawlError, whose outcome says whether a change may have happened. */
+  async run<T>(call: ClientCall, read: Read<T>): Promise<T> {
     const key = call.change === true ? (call.idempotencyKey ?? this.newKey()) : undefined;
     let maybeDone = false;
     for (let tried = 1; ; tried++) {
@@ -51,9 +58,10 @@ export class Caller {
     }
   }
 
-  private async tryOnce<T>(call: ClientCall, key: string | undefined, read: (response: TransportResponse) => Promise<T>): Promise<T | PawlError> {
+  private async tryOnce<T>(call: ClientCall, key: string | undefined, read: Read<T>): Promise<T | PawlError> {
     const { servers, token, transport } = this.options;
-    const { method, path, body, signal } = call;
+    const { method, path, signal } = call;
+    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
     const headers = {
       authorization: `Bearer ${token}`,
       ...(body === undefined ? {} : { "content-type": "application/json" }),
@@ -62,7 +70,7 @@ export class Caller {
     };
     const server = servers[this.turn % servers.length] as string;
     try {
-      const response = await transport.send({ server, method, path, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+      const response = await transport.send({ server, method, path, headers, body, signal });
       if (response.status < 300) return await read(response);
       return failureOf(response.status, await textOf(response), call.change === true);
     } catch (error) {
@@ -98,7 +106,7 @@ export async function textOf({ body }: TransportResponse): Promise<string> {
   try {
     for await (const chunk of body) {
       bytes += chunk.length;
-      if (bytes > limits.clientAnswerMaxBytes) throw new PawlError("too_large", `an answer of more than ${limits.clientAnswerMaxBytes} bytes`);
+      if (bytes > limits.clientAnswerMaxBytes) throw new PawlError("too_large", `more than ${limits.clientAnswerMaxBytes} bytes`);
       text += decoder.decode(chunk, { stream: true });
     }
   } catch (error) {

@@ -11,8 +11,8 @@ import { sentEvents } from "./eventstream.ts";
 import { TransportError, networkTransport } from "./transport.ts";
 import type { Transport } from "./transport.ts";
 import type {
-  CancelledExecution, ChangeOptions, Changed, Cluster, Execution, ExecutionFilter, Job, JobChange, JobFilter, ListedJob, NewJob, Node, Output,
-  Page, PageOptions, PawlEvent, Preview, PreviewedSchedule, ReadOptions, Triggered,
+  CancelledExecution, ChangeOptions, Changed, Cluster, Execution, ExecutionFilter, Job, JobChange, JobFilter, ListedJob, NewJob, Node,
+  Output, Page, PageOptions, PawlEvent, Preview, PreviewedSchedule, ReadOptions, Triggered,
 } from "./types.ts";
 
 const API = "/api/v1";
@@ -53,7 +53,7 @@ export function createClient(options: ClientOptions) {
     },
     cluster: { status: (read: ReadOptions = {}) => json<Cluster>({ method: "GET", path: `${API}/cluster${queryOf(read)}` }) },
     nodes: { list: (read: ReadOptions = {}) => json<Node[]>({ method: "GET", path: `${API}/nodes${queryOf(read)}` }) },
-    /** Events as they happen, over broken connections and other servers, none twice. Ends with `signal`; throws "gone" when some were dropped. */
+    /** Events as they happen, over broken connections, none twice. Ends with `signal`; throws "gone" when some were dropped. */
     events: (given: EventOptions = {}) => events(caller, given),
     /** Any call by method and path; the answer as text. */
     request: (call: ClientCall): Promise<{ status: number; text: string }> =>
@@ -92,9 +92,10 @@ function executionCalls(caller: Caller, json: Json) {
     /** All executions that fit, newest first, fetched page by page while they are read. */
     list: (filter: ExecutionFilter = {}) => pages<Execution>(caller, `${API}/executions`, filter),
     page: (filter: ExecutionFilter & PageOptions = {}) => page<Execution>(caller, `${API}/executions`, filter),
-    cancel: (executionId: string, options?: ChangeOptions) =>
-      json<CancelledExecution>({ method: "POST", path: path(executionId, "/cancel"), change: true, idempotencyKey: options?.idempotencyKey }),
-    logs: (executionId: string) => json<Output[]>({ method: "GET", path: path(executionId, "/logs"), headers: { accept: "application/json" } }),
+    cancel: (executionId: string, { idempotencyKey }: ChangeOptions = {}) =>
+      json<CancelledExecution>({ method: "POST", path: path(executionId, "/cancel"), change: true, idempotencyKey }),
+    logs: (executionId: string) =>
+      json<Output[]>({ method: "GET", path: path(executionId, "/logs"), headers: { accept: "application/json" } }),
   };
 }
 

@@ -7,7 +7,10 @@ import type { TransportResponse } from "./transport.ts";
 
 export type SentEvent = { readonly id: string; readonly event: string; readonly data: string };
 
-/** Yields each block as it arrives, also those without data: an id to resume after, or a comment as a sign of life. Throws a TransportError when the stream breaks. */
+/**
+ * Yields each block as it arrives, also those without data: an id to resume after, or a comment as a sign of life.
+ * Throws a TransportError when the stream breaks.
+ */
 export async function* sentEvents({ body }: TransportResponse): AsyncGenerator<SentEvent, void, undefined> {
   const decoder = new TextDecoder();
   let rest = "";
@@ -16,7 +19,7 @@ export async function* sentEvents({ body }: TransportResponse): AsyncGenerator<S
       rest += decoder.decode(chunk, { stream: true });
       const blocks = rest.split("\n\n");
       rest = blocks.pop() ?? "";
-      if (rest.length > limits.eventTextMaxChars) throw new PawlError("too_large", `an event of more than ${limits.eventTextMaxChars} characters`);
+      if (rest.length > limits.eventTextMaxChars) throw new PawlError("too_large", "an event without end");
       for (const block of blocks) yield parseBlock(block);
     }
   } catch (error) {

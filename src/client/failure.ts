@@ -4,14 +4,14 @@ import { PawlError } from "../base/errors.ts";
 import type { ErrorCode, Outcome } from "../base/errors.ts";
 
 const codes: ReadonlySet<string> = new Set<ErrorCode>([
-  "invalid", "unprocessable", "too_large", "unauthorized", "forbidden", "not_found", "exists", "conflict", "key_reused", "gone", "overloaded",
-  "capacity", "no_quorum", "not_leader", "unavailable", "timeout", "config", "quarantined", "io",
+  "invalid", "unprocessable", "too_large", "unauthorized", "forbidden", "not_found", "exists", "conflict", "key_reused", "gone",
+  "overloaded", "capacity", "no_quorum", "not_leader", "unavailable", "timeout", "config", "quarantined", "io",
 ]);
 
 /** For answers of proxies and the like, which know nothing of Pawl. */
 const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
-  400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not_found", 409: "conflict", 410: "gone", 413: "too_large", 422: "unprocessable",
-  429: "overloaded", 502: "unavailable", 503: "unavailable", 504: "timeout", 507: "capacity",
+  400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not_found", 409: "conflict", 410: "gone", 413: "too_large",
+  422: "unprocessable",   429: "overloaded", 502: "unavailable", 503: "unavailable", 504: "timeout", 507: "capacity",
 };
 
 /** The failure behind a status and a body. Without a word about the outcome of a change, only a refusal by status is believed to be one. */

@@ -84,6 +84,12 @@ export class EventLog {
     return this.total;
   }
 
+  /** Start minus due time of an event of this type, by its number since the process began; -1 for others. */
+  latenessOf(number: number, type: number): number {
+    const at = number % this.size;
+    return this.types[at] === type ? Math.max(0, (this.atMs[at] as number) - (this.scheduled[at] as number)) : -1;
+  }
+
   private position(number: number): EventPosition {
     const at = number % this.size;
     return { index: this.indexes[at] as number, at: this.places[at] as number };

@@ -152,8 +152,9 @@ export function endExecution(state: State, slot: number, how: number, endAtMs: n
   record.ending = how;
   record.attempts = live.attempt[slot] as number;
   record.scheduledAtMs = live.scheduledAtMs[slot] as number;
-  record.startAtMs = startAtMs;
-  record.endAtMs = Math.max(endAtMs, startAtMs);
+  // A worker's clock may be wrong: nothing ends after the entry that says so.
+  record.endAtMs = Math.min(endAtMs, state.clockMs);
+  record.startAtMs = Math.min(startAtMs, record.endAtMs);
   record.token = live.token[slot] as number;
   record.node = node ? node.number : 0;
   record.rangeToMs = 0;

@@ -36,6 +36,15 @@ export interface Watcher {
   sessionClosed(session: number): void;
 }
 
+/** For replicas whose node runs nothing and plans nothing. */
+export const ignoring: Watcher = {
+  started: () => undefined,
+  stopped: () => undefined,
+  settled: () => undefined,
+  sessionOpened: () => undefined,
+  sessionClosed: () => undefined,
+};
+
 export type ShardClass = { readonly spec: ClassSpec; readonly lane: number };
 
 /** Lanes of the wheel: due jobs and ready executions by priority, then deadlines. */
@@ -59,11 +68,12 @@ export class State {
   readonly classes: Interned<ShardClass>;
   readonly events: EventLog;
   readonly cold: ColdRows;
-  readonly historySink: HistorySink;
   readonly timers: Timers;
   readonly memory: TimerMemory;
   readonly capacity: Capacity;
-  watcher: Watcher;
+  watcher: Watcher = ignoring;
+  /** Where ended executions go; set once the stored history is open. */
+  historySink: HistorySink = { append: () => assert(false, "the history is not open") };
   /** One record, reused for every append. */
   readonly record = emptyHistoryRow();
   /** Ids of jobs that left lately, by number and generation, to name them in events. Bounded, not state. */
@@ -82,13 +92,11 @@ export class State {
   keyGeneration = 0;
   keysInGeneration = 0;
 
-  constructor(capacity: Capacity, memory: TimerMemory, timers: Timers, cold: ColdRows, history: HistorySink, watcher: Watcher) {
+  constructor(capacity: Capacity, memory: TimerMemory, timers: Timers, cold: ColdRows) {
     this.capacity = capacity;
     this.memory = memory;
     this.timers = timers;
     this.cold = cold;
-    this.historySink = history;
-    this.watcher = watcher;
     this.jobs = new JobTable(capacity.jobsMax, memory.dueAtMs);
     this.live = new LiveTable(capacity.liveMax, memory.dueAtMs.subarray(capacity.jobsMax + 1));
     this.schedules = new Interned(coldKeys.schedules, limits.schedulesMax, cold, (text) => JSON.parse(text) as SharedSchedule);
@@ -225,12 +233,3 @@ function parseClass(text: string): ShardClass {
   const spec = JSON.parse(text) as ClassSpec;
   return { spec, lane: { high: 0, medium: 1, low: 2 }[spec.priority] };
 }
-
-/** For replicas whose node runs nothing and plans nothing. */
-export const ignoring: Watcher = {
-  started: () => undefined,
-  stopped: () => undefined,
-  settled: () => undefined,
-  sessionOpened: () => undefined,
-  sessionClosed: () => undefined,
-};

@@ -1,8 +1,8 @@
 // Owns: due times for the planner: interned schedules compiled once, and what many jobs of one schedule ask again and again kept for
 // the next who asks. Cron and zones are evaluated here, on the leader, and nowhere in apply.
 
-import { compileSchedule, countBetween } from "../schedule/index.ts";
-import type { Schedule } from "../schedule/index.ts";
+import { compileSchedule, countBetween } from "../schedule/schedule.ts";
+import type { Schedule } from "../schedule/schedule.ts";
 import type { ScheduleSpec } from "../jobs/spec.ts";
 import type { State } from "../jobs/state.ts";
 import { limits } from "../limits.ts";

@@ -6,8 +6,11 @@ import type { Message } from "./types.ts";
 
 type Append = Extract<Message, { kind: "append" }>;
 
+/** Terms, indexes and counters stay below this, so that adding to them is exact and 48 bits hold them. */
+const NUMBER_END = 2 ** 48;
+
 function natural(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0;
+  return Number.isSafeInteger(value) && value >= 0 && value < NUMBER_END;
 }
 
 /** False when the message claims what cannot be. */
@@ -43,12 +46,12 @@ export function isPlausible(core: Core, message: Message): boolean {
 function isPlausibleAppend(message: Append): boolean {
   if (!natural(message.prevIndex) || !natural(message.prevTerm) || !natural(message.commit)) return false;
   if ((message.prevIndex === 0) !== (message.prevTerm === 0)) return false;
-  let term = message.prevTerm;
+  let term = Math.max(1, message.prevTerm);
   let index = message.prevIndex;
   for (const entry of message.entries) {
     index++;
-    if (entry.index !== index || !(entry.term >= term) || !natural(entry.term)) return false;
+    if (entry.index !== index || !natural(entry.term) || entry.term < term) return false;
     term = entry.term;
   }
-  return term <= message.term && term > 0 === index > 0;
+  return term <= message.term;
 }

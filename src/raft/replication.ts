@@ -60,16 +60,14 @@ function sendAppend(core: Core, peer: Progress, withEntries: boolean): boolean {
   return true;
 }
 
-/** After a heartbeat's answer: a peer without headway gets an append that shows whether what was on the way arrived. */
+/**
+ * After a heartbeat's answer: a peer without headway gets an append without entries. Its answer shows whether what was on the way
+ * arrived and waits for a slow disk, or was lost, so that nothing large is ever sent twice for nothing.
+ */
 export function revive(core: Core, peer: Progress): void {
   if (!peer.stuck) return;
   peer.stuck = false;
-  if (peer.state === "probe") {
-    peer.probing = false;
-    core.appendsDue = true;
-  } else if (peer.state === "replicate") {
-    sendAppend(core, peer, false);
-  }
+  sendAppend(core, peer, false);
 }
 
 /** The sender is known to be the leader of this term. */

@@ -73,11 +73,11 @@ export class StateStore {
   private frozen: Frozen | undefined;
   private writing = false;
 
-  private constructor(kv: Kv, tables: readonly PagedTable[], soon: Soon, restored: Restored | undefined) {
+  private constructor(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows, restored: Restored | undefined) {
     this.kv = kv;
     this.tables = tables;
     this.soon = soon;
-    this.cold = new ColdRows(kv);
+    this.cold = cold;
     this.restored = restored;
     this.sweep = new Sweep(tables);
     this.headersFrom = restored?.headersFrom ?? 1;
@@ -88,8 +88,8 @@ export class StateStore {
   }
 
   /** Loads the tables (which must be empty) and checks everything. Throws PawlError("quarantined") naming what is wrong. */
-  static async open(kv: Kv, tables: readonly PagedTable[], soon: Soon): Promise<StateStore> {
-    return new StateStore(kv, tables, soon, await restore(kv, tables));
+  static async open(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows = new ColdRows(kv)): Promise<StateStore> {
+    return new StateStore(kv, tables, soon, cold, await restore(kv, tables));
   }
 
   /** True from freeze() until its commit() is done. */

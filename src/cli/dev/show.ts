@@ -23,8 +23,9 @@ type State = { readonly attempts: Attempt[]; leaderId: string | undefined; notic
 
 const POLL_MS = 500;
 const CLEAR_LINE = "\x1b[K";
-const ENTER_SCREEN = "\x1b[?1049h\x1b[?25l";
-const LEAVE_SCREEN = "\x1b[?25h\x1b[?1049l";
+// The other screen, no cursor, long lines cut; and back.
+const ENTER_SCREEN = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE_SCREEN = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /** Returns when `signal` is aborted. */
 export async function show(all: Show): Promise<void> {
@@ -93,7 +94,8 @@ async function followCluster(all: Show, state: State, draw: () => void): Promise
     const ended = nodes.filter((node) => node.ended !== undefined).map((node) => `${node.id} is down (${node.ended})`);
     const now = [`leader: ${state.leaderId ?? "none"}`, ...ended].join("; ");
     if (now !== told && !signal.aborted && context.io.stdout.isTTY !== true) {
-      for (const line of [now, ...hints({ nodes, leaderId: state.leaderId })]) context.out.line(line);
+      const [trying, ...rest] = hints({ nodes, leaderId: state.leaderId });
+      for (const line of told === "" ? [trying, now, ...rest] : [now, ...rest.slice(0, -1)]) context.out.line(line);
     }
     told = now;
     draw();

@@ -1,0 +1,90 @@
+// Owns: a replica put together from a disk: opens the log and the state, checks that they belong together, rebuilds what is derived, and
+// wires the rooms. The same for a real node and for one in the simulator: only the disk, the transport and the system differ.
+// (O1) The log must reach at least what the newest checkpoint witnessed of it (H8); the state never is ahead of the log.
+// (O2) Tables come from the checkpoint, everything derived from the tables, and what was committed later from the log.
+
+import { utf8Text } from "../base/bytes.ts";
+import { coldKeys } from "../jobs/cold.ts";
+import { State, lane, timerMemory } from "../jobs/state.ts";
+import type { Capacity } from "../jobs/state.ts";
+import { limits } from "../limits.ts";
+import { Raft } from "../raft/raft.ts";
+import { ColdRows } from "../storage/coldrows.ts";
+import type { Disk } from "../storage/disk.ts";
+import { HistoryStore } from "../storage/history.ts";
+import { noHistory } from "../storage/historymarks.ts";
+import { checkPosition, logOptions, openLog } from "../storage/log.ts";
+import type { RaftLog } from "../storage/log.ts";
+import { StateStore, stateOptions } from "../storage/state.ts";
+import type { System } from "../system.ts";
+import { Wheel } from "../wheel/wheel.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { Queries } from "./queries.ts";
+import { Replica } from "./replica.ts";
+import type { ReplicaEvents, Transport } from "./replica.ts";
+
+export type AssembleOptions = {
+  readonly id: string;
+  readonly voters: readonly string[];
+  readonly system: System;
+  readonly disk: Disk;
+  readonly transport: Transport;
+  readonly events: ReplicaEvents;
+  readonly capacity: Capacity;
+};
+
+export type Assembled = {
+  readonly replica: Replica;
+  readonly queries: Queries;
+  readonly checkpointer: Checkpointer;
+  readonly history: HistoryStore;
+  close(): Promise<void>;
+};
+
+export async function assemble(options: AssembleOptions): Promise<Assembled> {
+  const { id, voters, system, disk, transport, events, capacity } = options;
+  const logKv = await disk.open("log", logOptions);
+  const stateKv = await disk.open("state", stateOptions);
+  const log = await openLog(logKv);
+  const cold = new ColdRows(stateKv);
+  const memory = timerMemory(capacity);
+  const wheel = new Wheel(memory.items, memory.dueAtMs, memory.lanes, lane.count, 0);
+  const state = new State(capacity, memory, wheel, cold);
+  const store = await StateStore.open(stateKv, [state.jobs.rows, state.live.rows], (run) => system.soon(run), cold);
+  const history = HistoryStore.open(disk.files, 0, store.restored?.historyMarks ?? noHistory);
+  state.historySink = history;
+  await restoreState(state, store, cold, log, wheel);
+  const raft = raftOf(id, voters, log, state.appliedIndex, system);
+  const checkpointer = new Checkpointer(state, store, history, log, system, (error) => events.fatal(error));
+  const replica = new Replica({ id, voters, system, raft, log, state, wheel, transport, checkpointer }, events);
+  const queries = new Queries(state, history, cold, system);
+  const close = async (): Promise<void> => {
+    await stateKv.close();
+    await logKv.close();
+  };
+  return { replica, queries, checkpointer, history, close };
+}
+
+async function restoreState(state: State, store: StateStore, cold: ColdRows, log: RaftLog, wheel: Wheel): Promise<void> {
+  const { restored } = store;
+  if (!restored) return;
+  checkPosition(log, restored.logPosition);
+  state.restoreScalars(restored.scalars, restored.appliedIndex);
+  for (const [prefix, table] of [[coldKeys.schedules, state.schedules], [coldKeys.classes, state.classes]] as const) {
+    for (let after: string = prefix; ; ) {
+      const rows = await cold.page({ gt: after, lt: `${prefix}~`, limit: limits.pageMax });
+      for (const [key, value] of rows) table.restore(Number.parseInt(key.slice(prefix.length), 16), utf8Text(value));
+      if (rows.length < limits.pageMax) break;
+      after = (rows.at(-1) as [string, Uint8Array])[0];
+    }
+  }
+  while (wheel.advance(state.clockMs));
+  state.rebuild();
+}
+
+function raftOf(id: string, voters: readonly string[], log: RaftLog, appliedIndex: number, system: System): Raft {
+  const { electionTimeoutMs, heartbeatMs, appendsInFlightMax, appendMaxBytes, uncommittedMaxBytes, logCacheMaxBytes, readsWaitingMax } = limits;
+  const timing = { electionTimeoutMs, heartbeatMs, appendsInFlightMax, appendMaxBytes, uncommittedMaxBytes, logCacheMaxBytes, readsWaitingMax };
+  const options = { id, membership: { voters: [[...voters].sort()], learners: [] }, ...timing, random: () => system.random() };
+  return new Raft(options, { hardState: log.hardState, log, appliedIndex }, system.monotonicMs());
+}

@@ -1,0 +1,81 @@
+// Owns: which time the leader may propose. Wall clocks decide when a job is due and nothing else; one wrong clock must not move the
+// replicated one (H13).
+// (T1) The leader's time goes on with its monotonic clock from the newest entry; further ahead only when a majority of wall clocks
+//      agree with its own.
+// (T2) While they do not, nothing is fired and no due time is computed.
+
+import type { System } from "../system.ts";
+import { limits } from "../limits.ts";
+
+export type Reading = { readonly nowMs: number; readonly trusted: boolean };
+
+type Sample = { readonly offsetMs: number; readonly atMs: number };
+
+export class TrustedClock {
+  private readonly system: System;
+  private readonly others: readonly string[];
+  private readonly quorum: number;
+  private baseMs = 0;
+  private baseMonotonicMs = 0;
+  private confirmed = false;
+  private readonly samples = new Map<string, Sample>();
+
+  constructor(system: System, self: string, voters: readonly string[]) {
+    this.system = system;
+    this.others = voters.filter((id) => id !== self);
+    this.quorum = Math.floor(voters.length / 2) + 1;
+  }
+
+  /** An entry with this clock was applied; it was made at `monotonicMs` of this node, or just now if by another. */
+  applied(clockMs: number, monotonicMs: number): void {
+    if (clockMs < this.baseMs) return;
+    this.baseMs = clockMs;
+    this.baseMonotonicMs = monotonicMs;
+  }
+
+  /** The clock was set by an operator's entry, perhaps back. */
+  set(clockMs: number, monotonicMs: number): void {
+    this.baseMs = clockMs;
+    this.baseMonotonicMs = monotonicMs;
+  }
+
+  heard(node: string, wallMs: number): void {
+    this.samples.set(node, { offsetMs: wallMs - this.system.wallMs(), atMs: this.system.monotonicMs() });
+  }
+
+  /** An operator says that this node's wall clock is right, however far it is ahead. */
+  confirm(): void {
+    this.confirmed = true;
+  }
+
+  read(): Reading {
+    const wallMs = Math.floor(this.system.wallMs());
+    const nowMs = this.system.monotonicMs();
+    const allowedMs = Math.floor(this.baseMs + (nowMs - this.baseMonotonicMs));
+    if (wallMs <= allowedMs) return { nowMs: Math.max(wallMs, this.baseMs), trusted: true };
+    if (this.agreed(nowMs) && (this.baseMs === 0 || this.confirmed || wallMs - allowedMs <= limits.clockMaxGapMs)) {
+      return { nowMs: wallMs, trusted: true };
+    }
+    return { nowMs: allowedMs, trusted: this.baseMs > 0 && wallMs - allowedMs <= limits.clockAgreementMs };
+  }
+
+  private agreed(nowMs: number): boolean {
+    let agreeing = 1;
+    for (const id of this.others) {
+      const sample = this.samples.get(id);
+      if (sample && nowMs - sample.atMs < limits.clockSampleMaxMs && Math.abs(sample.offsetMs) <= limits.clockAgreementMs) agreeing++;
+    }
+    return agreeing >= this.quorum;
+  }
+
+  /** Another node whose wall clock agrees with a majority, to hand leadership to; undefined when none is known. */
+  better(): string | undefined {
+    const nowMs = this.system.monotonicMs();
+    const fresh = this.others.filter((id) => nowMs - (this.samples.get(id)?.atMs ?? Number.NEGATIVE_INFINITY) < limits.clockSampleMaxMs);
+    return fresh.find((id) => {
+      const own = this.samples.get(id) as Sample;
+      const near = fresh.filter((other) => Math.abs((this.samples.get(other) as Sample).offsetMs - own.offsetMs) <= limits.clockAgreementMs);
+      return near.length >= this.quorum;
+    });
+  }
+}

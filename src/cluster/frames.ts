@@ -1,0 +1,85 @@
+// Owns: what replicas say to each other, as the positional arrays that src/net carries: consensus, forwarded changes and their
+// answers, workers and their leader. Whatever does not decode is dropped and counted: a peer cannot make this node fail.
+
+import { PawlError } from "../base/errors.ts";
+import type { ErrorCode, Outcome } from "../base/errors.ts";
+import type { LeaderMessage, WorkerMessage } from "../dispatch/messages.ts";
+import { decodeLeaderMessage, decodeWorkerMessage, encodeLeaderMessage, encodeWorkerMessage } from "../dispatch/messages.ts";
+import type { KeyUse } from "../jobs/command.ts";
+import type { Change, ChangeReply } from "../jobs/views.ts";
+import type { Message } from "../raft/types.ts";
+import { decodeMessage, encodeMessage } from "../raft/wire.ts";
+
+export type Frame =
+  | { readonly kind: "raft"; readonly message: Message }
+  | { readonly kind: "change"; readonly id: number; readonly change: Change; readonly key: KeyUse | undefined }
+  | { readonly kind: "answer"; readonly id: number; readonly outcome: ChangeReply | PawlError }
+  | { readonly kind: "worker"; readonly message: WorkerMessage }
+  | { readonly kind: "leader"; readonly message: LeaderMessage };
+
+type Failed = { readonly code: ErrorCode; readonly message: string; readonly outcome: Outcome; readonly field?: string | undefined };
+
+export function encodeFrame(frame: Frame): unknown[] {
+  switch (frame.kind) {
+    case "raft":
+      return ["r", ...encodeMessage(frame.message)];
+    case "change":
+      return ["c", frame.id, JSON.stringify({ change: frame.change, key: frame.key })];
+    case "answer":
+      return ["a", frame.id, JSON.stringify(frame.outcome instanceof PawlError ? { failed: failedOf(frame.outcome) } : { reply: frame.outcome })];
+    case "worker":
+      return ["w", ...encodeWorkerMessage(frame.message)];
+    case "leader":
+      return ["l", ...encodeLeaderMessage(frame.message)];
+  }
+}
+
+function failedOf(error: PawlError): Failed {
+  return { code: error.code, message: error.message, outcome: error.outcome, field: error.field };
+}
+
+export function decodeFrame(value: readonly unknown[]): Frame {
+  const [kind, ...rest] = value;
+  switch (kind) {
+    case "r":
+      return { kind: "raft", message: decodeMessage(rest) };
+    case "c": {
+      const { change, key } = parsed(rest[1]) as { change: Change; key?: KeyUse };
+      return { kind: "change", id: identifier(rest[0]), change, key };
+    }
+    case "a":
+      return { kind: "answer", id: identifier(rest[0]), outcome: outcomeOf(parsed(rest[1])) };
+    case "w":
+      return { kind: "worker", message: decodeWorkerMessage(rest) };
+    case "l":
+      return { kind: "leader", message: decodeLeaderMessage(rest) };
+    default:
+      throw new PawlError("invalid", "unknown frame; the other node may run a newer Pawl");
+  }
+}
+
+function outcomeOf(value: unknown): ChangeReply | PawlError {
+  const { reply, failed } = value as { reply?: ChangeReply; failed?: Failed };
+  if (reply) return reply;
+  if (!failed) throw new PawlError("invalid", "an answer without outcome");
+  return new PawlError(failed.code, failed.message, { outcome: failed.outcome, field: failed.field });
+}
+
+function parsed(value: unknown): unknown {
+  if (typeof value !== "string") throw new PawlError("invalid", "expected a text");
+  try {
+    return JSON.parse(value) as unknown;
+  } catch (error) {
+    throw new PawlError("invalid", "expected JSON", { cause: error });
+  }
+}
+
+function identifier(value: unknown): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value)) throw new PawlError("invalid", "expected a number");
+  return value;
+}
+
+/** Appends carry entries and may be large; everything else must not wait behind them. */
+export function laneOf(frame: Frame): "control" | "bulk" {
+  return frame.kind === "raft" && frame.message.kind === "append" ? "bulk" : "control";
+}

@@ -1,0 +1,260 @@
+// Owns: one replica behind a port: turns the face's requests into inputs of the replica and its outcomes into messages. Runs in the core
+// thread of a real node; assemble.ts puts the replica together, src/core.ts gives it disk, links and a port.
+
+import { assert, BugError, messageOf, PawlError } from "../base/errors.ts";
+import type { ClusterView, MemberView } from "../jobs/views.ts";
+import { limits } from "../limits.ts";
+import type { System } from "../system.ts";
+import type { LinkIdentity } from "../net/identity.ts";
+import { WorkerSession } from "../worker/session.ts";
+import { assemble } from "./assemble.ts";
+import type { Assembled, AssembleOptions } from "./assemble.ts";
+import { CoreMetrics } from "./metrics.ts";
+import { sendable } from "./port.ts";
+import type { ChangeOutcome, CoreOptions, CoreToFace, FaceToCore } from "./port.ts";
+
+export type HostParts = Pick<AssembleOptions, "system" | "disk" | "transport"> & {
+  readonly options: CoreOptions;
+  readonly post: (message: CoreToFace) => void;
+  readonly clusterIdKnown: (id: string) => void;
+  readonly closeLinks: () => Promise<void>;
+};
+
+type Outgoing = { readonly id: number; readonly peer: string };
+
+export class Host {
+  private readonly parts: HostParts;
+  private readonly system: System;
+  private assembled: Assembled | undefined;
+  private metrics: CoreMetrics | undefined;
+  private session: WorkerSession | undefined;
+  private outcomes: ChangeOutcome[] = [];
+  private readonly peers = new Map<string, LinkIdentity>();
+  private readonly logAsks = new Map<number, Outgoing>();
+  private lastAsk = 0;
+  private clusterId = "";
+  private standing = "";
+  private ended = false;
+
+  constructor(parts: HostParts) {
+    this.parts = parts;
+    this.system = parts.system;
+  }
+
+  /** Opens what is stored and begins to take part. Rejects when the stored data fails its checks. */
+  async open(): Promise<void> {
+    const { options, system, disk, transport } = this.parts;
+    const assembled = await assemble({
+      id: options.node,
+      voters: options.members.map((member) => member.id),
+      system, disk, transport,
+      capacity: { jobsMax: limits.jobsMax, liveMax: limits.liveExecutionsMax },
+      events: {
+        fatal: (error) => this.fail(error),
+        role: () => this.noteStanding(),
+        events: () => this.applied(),
+        alarm: (message) => this.log("warn", message),
+      },
+    });
+    this.assembled = assembled;
+    const { replica } = assembled;
+    this.metrics = new CoreMetrics(assembled);
+    this.session = new WorkerSession(
+      { node: options.node, incarnation: options.incarnation, slots: options.slots, tags: options.tags },
+      replica.state,
+      {
+        toLeader: (message) => replica.toLeader(message),
+        start: (batch) => this.parts.post({ kind: "start", batch }),
+        stop: (batch) => this.parts.post({ kind: "stop_attempts", batch }),
+      },
+    );
+    this.noteClusterId();
+    replica.start(this.session);
+    this.parts.post({ kind: "opened" });
+    this.noteStanding();
+  }
+
+  private get core(): Assembled {
+    assert(this.assembled !== undefined, "the core is not open");
+    return this.assembled;
+  }
+
+  private log(level: "info" | "warn" | "error", message: string, fields: Record<string, unknown> = {}): void {
+    this.parts.post({ kind: "log", level, message, fields });
+  }
+
+  fail(error: Error): void {
+    if (this.ended) return;
+    this.ended = true;
+    const isBug = error instanceof BugError || !(error instanceof PawlError);
+    const sent = error instanceof PawlError ? sendable(error) : { code: "io" as const, message: error.stack ?? messageOf(error), outcome: "unknown" as const };
+    this.parts.post({ kind: "failed", error: sent, isBug });
+  }
+
+  private applied(): void {
+    this.noteClusterId();
+    this.metrics?.applied();
+    this.parts.post({ kind: "events" });
+    this.noteStanding();
+  }
+
+  private noteClusterId(): void {
+    const { clusterId } = this.core.replica.state;
+    if (clusterId === "" || clusterId === this.clusterId) return;
+    this.clusterId = clusterId;
+    this.parts.clusterIdKnown(clusterId);
+  }
+
+  /** Ready: a leader is known and this node has applied all that was committed when it learned of it. */
+  private noteStanding(): void {
+    if (!this.assembled) return;
+    const { replica } = this.assembled;
+    const { leader, commit, applied, role, term } = replica.raft.status();
+    const ready = leader !== undefined && this.clusterId !== "" && applied >= commit;
+    const reason = leader === undefined ? "no leader is known" : ready ? "" : "catching up with the log";
+    const now = `${ready}/${leader}/${role}/${term}`;
+    if (now === this.standing) return;
+    this.standing = now;
+    this.parts.post({ kind: "standing", ready, reason, leader });
+  }
+
+  // From the links.
+
+  frame(from: string, message: readonly unknown[]): void {
+    if (message[0] === "logs?") return this.parts.post({ kind: "find_logs", peer: from, id: Number(message[1]), executionId: String(message[2]) });
+    if (message[0] === "logs!") return this.logsCame(from, message);
+    this.assembled?.replica.receive(from, message);
+  }
+
+  private logsCame(from: string, message: readonly unknown[]): void {
+    const asked = this.logAsks.get(Number(message[1]));
+    if (!asked || asked.peer !== from) return;
+    this.logAsks.delete(Number(message[1]));
+    const parts = typeof message[2] === "string" ? (JSON.parse(message[2]) as Extract<CoreToFace, { kind: "logs" }>["parts"]) : undefined;
+    this.parts.post({ kind: "logs", id: asked.id, parts });
+  }
+
+  linkUp(peer: string, identity: LinkIdentity): void {
+    this.peers.set(peer, identity);
+    this.log("info", `linked with ${peer}`);
+  }
+
+  linkDown(peer: string): void {
+    this.peers.delete(peer);
+    for (const [id, asked] of this.logAsks) {
+      if (asked.peer !== peer) continue;
+      this.logAsks.delete(id);
+      this.parts.post({ kind: "logs", id: asked.id, parts: undefined });
+    }
+    this.assembled?.replica.linkLost(peer);
+    this.log("warn", `lost the link to ${peer}`);
+  }
+
+  // From the face.
+
+  receive(message: FaceToCore): void {
+    switch (message.kind) {
+      case "changes":
+        for (const { id, change, key, bytes } of message.changes) {
+          this.core.replica.submit(change, key, bytes, (outcome) => {
+            this.changed(outcome instanceof PawlError ? { id, error: sendable(outcome) } : { id, reply: outcome });
+          });
+        }
+        return;
+      case "query":
+        return void this.answer(message);
+      case "results":
+        return this.core.replica.results(message.batch);
+      case "metrics":
+        return void this.sendMetrics(message.id);
+      case "logs":
+        return this.askLogs(message.id, message.node, message.executionId);
+      case "logs_found":
+        return void this.parts.transport.send(message.peer, "control", ["logs!", message.id, message.parts ? JSON.stringify(message.parts) : null]);
+      case "hand_over":
+        return this.core.replica.handOver();
+      case "stop":
+        return void this.stop();
+    }
+  }
+
+  /** Outcomes of one turn leave as one message. */
+  private changed(outcome: ChangeOutcome): void {
+    this.outcomes.push(outcome);
+    if (this.outcomes.length > 1) return;
+    queueMicrotask(() => {
+      const outcomes = this.outcomes;
+      this.outcomes = [];
+      this.parts.post({ kind: "changed", outcomes });
+    });
+  }
+
+  private async answer({ id, query, consistency }: Extract<FaceToCore, { kind: "query" }>): Promise<void> {
+    const { replica, queries } = this.core;
+    try {
+      if (consistency === "linearizable" && query.kind !== "events") await this.readPoint();
+      const ageMs = replica.ageMs();
+      const answer = query.kind === "cluster" ? { kind: "cluster" as const, cluster: this.cluster() } : await queries.answer(query);
+      this.parts.post({ kind: "answered", id, answered: { answer, appliedIndex: replica.state.appliedIndex, ageMs } });
+    } catch (error) {
+      if (!(error instanceof PawlError) || error.code === "quarantined") return this.fail(error instanceof Error ? error : new Error(String(error)));
+      this.parts.post({ kind: "answered", id, error: sendable(error) });
+    }
+  }
+
+  private readPoint(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const refusal = new PawlError("no_quorum", "no majority confirmed the leader in time; ask again, or read with ?consistency=stale");
+      const timer = this.system.after(limits.noQuorumAnswerMs, () => reject(refusal));
+      this.core.replica.readPoint((index) => {
+        timer.cancel();
+        if (index === undefined) reject(refusal);
+        else resolve();
+      });
+    });
+  }
+
+  private askLogs(id: number, node: string, executionId: string): void {
+    const ask = ++this.lastAsk;
+    if (!this.parts.transport.send(node, "control", ["logs?", ask, executionId])) return this.parts.post({ kind: "logs", id, parts: undefined });
+    this.logAsks.set(ask, { id, peer: node });
+  }
+
+  private async sendMetrics(id: number): Promise<void> {
+    const text = (await this.metrics?.text()) ?? "";
+    this.parts.post({ kind: "metrics", id, text });
+  }
+
+  private cluster(): ClusterView {
+    const { options } = this.parts;
+    const { replica } = this.core;
+    const status = replica.raft.status();
+    const members = options.members.map((member): MemberView => {
+      const self = member.id === options.node;
+      const peer = status.peers.find((each) => each.id === member.id);
+      const role = member.id === status.leader ? "leader" : self ? (status.role === "follower" ? "follower" : "candidate") : "follower";
+      return {
+        id: member.id, role: self || this.peers.has(member.id) ? role : "unknown", api: member.api, peer: `${member.host}:${member.port}`,
+        healthy: self || this.peers.has(member.id),
+        appliedIndex: self ? replica.state.appliedIndex : (peer?.match ?? 0),
+        version: self ? options.version : (this.peers.get(member.id)?.version ?? ""),
+      };
+    });
+    return { clusterId: this.clusterId, name: options.cluster, term: status.term, leaderId: status.leader, commitIndex: status.commit, members };
+  }
+
+  /** Lets the results of this node reach the log for a bounded time, flushes and ends. */
+  private async stop(): Promise<void> {
+    const { replica, checkpointer } = this.core;
+    const untilMs = this.system.monotonicMs() + limits.resultResendMs;
+    while ((this.session?.unsettled ?? 0) > 0 && this.system.monotonicMs() < untilMs) {
+      await new Promise<void>((resolve) => this.system.after(limits.heartbeatMs / 2, resolve));
+    }
+    await checkpointer.settle();
+    this.ended = true;
+    replica.stop();
+    await this.parts.closeLinks();
+    await this.core.close();
+    this.parts.post({ kind: "stopped" });
+  }
+}

@@ -1,0 +1,174 @@
+// Owns: what a leader does beyond consensus: puts entries together from results, joins, changes and the planner's decisions, at a pace.
+// Made when the leader's first entry of its term is applied, dropped at step-down with all its memory (H3, H6).
+// (L1) An entry is put together at the last moment, from the applied state; what it was computed from is checked again by apply (H1).
+// (L2) Entries are paced: at once when idle, else at least a few milliseconds apart, sooner when many items wait: group commit without
+//      burning the processor on small entries.
+
+import { ByteWriter } from "../base/bytes.ts";
+import { LeaderDesk } from "../dispatch/desk.ts";
+import type { DeskIo } from "../dispatch/desk.ts";
+import { beginEntry, encodeCommand } from "../jobs/command.ts";
+import type { Command } from "../jobs/command.ts";
+import type { State } from "../jobs/state.ts";
+import { limits } from "../limits.ts";
+import { planChange } from "../planner/changes.ts";
+import { Planner } from "../planner/planner.ts";
+import type { DueLists, Planned } from "../planner/planner.ts";
+import { retryAt } from "../planner/retry.ts";
+import { ScheduleBook } from "../planner/schedulebook.ts";
+import type { System } from "../system.ts";
+import type { TrustedClock } from "./clock.ts";
+import { refusalOf } from "./proposals.ts";
+import type { Proposals, Waiting } from "./proposals.ts";
+
+/** Offers an entry to the log; undefined when it is not taken now. */
+export type Propose = (data: Uint8Array) => { index: number; term: number } | undefined;
+
+export type Draft = {
+  readonly data: Uint8Array;
+  readonly clockMs: number;
+  readonly changes: (Waiting | undefined)[];
+  readonly commands: readonly Command[];
+  readonly planned: Planned | undefined;
+  readonly items: number;
+};
+
+export class Leadership {
+  readonly desk: LeaderDesk;
+  private readonly state: State;
+  private readonly system: System;
+  private readonly clock: TrustedClock;
+  private readonly proposals: Proposals;
+  private readonly planner: Planner;
+  private readonly book: ScheduleBook;
+  private lastEntryAtMs = Number.NEGATIVE_INFINITY;
+  private lastElapsedAtMs: number;
+  private itemsPerSecond = 0;
+  private distrustedSinceMs: number | undefined;
+
+  constructor(state: State, system: System, clock: TrustedClock, proposals: Proposals, due: DueLists, term: number, io: Pick<DeskIo, "send">) {
+    this.state = state;
+    this.system = system;
+    this.clock = clock;
+    this.proposals = proposals;
+    this.book = new ScheduleBook(state);
+    const nowMs = system.monotonicMs();
+    this.lastElapsedAtMs = nowMs;
+    this.desk = new LeaderDesk(state, term, nowMs, {
+      send: io.send,
+      retryAt: (slot) => this.retryAt(slot),
+      wallClock: (node, wallMs) => clock.heard(node, wallMs),
+    });
+    const usable = (session: number): boolean => this.desk.usable(session, system.monotonicMs());
+    this.planner = new Planner(state, due, this.book, nowMs, usable, () => system.random());
+  }
+
+  private retryAt(slot: number): number {
+    const { live } = this.state;
+    const { spec } = this.state.classOf(live.job[slot] as number);
+    const tries = (live.attempt[slot] as number) - (live.losses[slot] as number);
+    return retryAt(spec.retry, tries, this.clock.read().nowMs, this.system.random());
+  }
+
+  /** How long the leader's clock has been out of line with the others', undefined when it is not. */
+  distrustedMs(nowMs: number): number | undefined {
+    return this.distrustedSinceMs === undefined ? undefined : nowMs - this.distrustedSinceMs;
+  }
+
+  /** When the next entry may be proposed; Infinity when only something new can make one (L2). */
+  nextEntryMs(waiting: boolean): number {
+    return waiting ? this.lastEntryAtMs + this.paceMs() : Number.POSITIVE_INFINITY;
+  }
+
+  private paceMs(): number {
+    return this.itemsPerSecond > limits.entryBusyItemsPerSecond ? limits.entryPaceBusyMs : limits.entryPaceMinMs;
+  }
+
+  /** Puts the next entry together and offers it, when it is time. Returns whether one was taken. */
+  propose(offer: Propose, hasDue: boolean): boolean {
+    const nowMs = this.system.monotonicMs();
+    const waiting = this.desk.waiting + this.proposals.waiting;
+    if (waiting === 0 && !hasDue) return false;
+    if (this.proposals.entriesInFlight >= limits.entriesInFlightMax) return false;
+    if (nowMs - this.lastEntryAtMs < this.paceMs() && waiting < limits.entryItemsMax) return false;
+    const draft = this.draft(nowMs);
+    if (!draft) return false;
+    const taken = offer(draft.data);
+    if (!taken) {
+      this.drop(draft);
+      return false;
+    }
+    this.clock.applied(draft.clockMs, nowMs);
+    this.proposals.proposed(taken.index, taken.term, draft.changes, () => this.settle(draft));
+    this.count(draft.items, nowMs);
+    return true;
+  }
+
+  private count(items: number, nowMs: number): void {
+    const gapMs = Math.max(1, nowMs - this.lastEntryAtMs);
+    const weight = Math.min(1, gapMs / 1000);
+    this.itemsPerSecond = this.itemsPerSecond * (1 - weight) + ((items * 1000) / gapMs) * weight;
+    this.lastEntryAtMs = nowMs;
+    this.lastElapsedAtMs = nowMs;
+  }
+
+  private drop(draft: Draft): void {
+    this.proposals.putBack(draft.changes.filter((waiting) => waiting !== undefined));
+    for (const command of draft.commands) this.desk.commandLost(command);
+    if (draft.planned) this.planner.settled(draft.planned);
+  }
+
+  private settle(draft: Draft): void {
+    for (const command of draft.commands) this.desk.commandLost(command);
+    if (draft.planned) this.planner.settled(draft.planned);
+  }
+
+  private draft(nowMs: number): Draft | undefined {
+    if (this.proposals.takeConfirmation()) this.clock.confirm();
+    const reading = this.clock.read();
+    if (reading.trusted) this.distrustedSinceMs = undefined;
+    else this.distrustedSinceMs ??= nowMs;
+    const out = new EntryWriter();
+    beginEntry(out.bytes, { clockMs: reading.nowMs, elapsedMs: nowMs - this.lastElapsedAtMs });
+    const resultCount = this.desk.resultsWaiting;
+    const results = this.desk.takeResultItems();
+    if (results) out.command({ kind: "results", items: results });
+    const commands = this.desk.takeCommands();
+    for (const command of commands) out.command(command);
+    const planned = reading.trusted ? this.fill(out, reading.nowMs, nowMs) : undefined;
+    if (out.commands === 0) return undefined;
+    const items = resultCount + (planned?.count ?? 0) + out.commands;
+    return { data: out.bytes.take(), clockMs: reading.nowMs, changes: out.changes, commands, planned, items };
+  }
+
+  private fill(out: EntryWriter, clockMs: number, nowMs: number): Planned | undefined {
+    for (const waiting of this.proposals.take(limits.entryItemsMax, limits.appendMaxBytes)) this.change(out, waiting, clockMs);
+    const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax);
+    if (planned?.timeouts) out.command({ kind: "results", items: planned.timeouts });
+    if (planned?.plan) out.command({ kind: "plan", items: planned.plan });
+    return planned;
+  }
+
+  private change(out: EntryWriter, waiting: Waiting, clockMs: number): void {
+    try {
+      const { settle, command } = planChange(this.state, this.book, waiting.change, waiting.key, clockMs);
+      if (settle) out.command({ kind: "plan", items: settle });
+      out.command(command, waiting);
+    } catch (error) {
+      waiting.answer(refusalOf(error));
+    }
+  }
+}
+
+/** An entry in the making: the bytes, and who waits for the reply of which command. */
+class EntryWriter {
+  readonly bytes = new ByteWriter(4096);
+  readonly changes: (Waiting | undefined)[] = [];
+  commands = 0;
+
+  command(command: Command, waiting?: Waiting): void {
+    this.bytes.raw(encodeCommand(command));
+    this.changes.push(waiting);
+    this.commands++;
+  }
+}

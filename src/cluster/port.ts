@@ -1,0 +1,65 @@
+// Owns: what the core thread and the face say to each other. Batches: one message per turn and direction for changes, one per log entry
+// for starts and results. Plain data that structured cloning carries; errors travel as their parts.
+
+import { PawlError } from "../base/errors.ts";
+import type { ErrorCode, Outcome } from "../base/errors.ts";
+import type { KeyUse } from "../jobs/command.ts";
+import type { Answered, Change, ChangeReply, Consistency, Query } from "../jobs/views.ts";
+import type { ResultBatch, StartBatch, StopBatch } from "../worker/types.ts";
+
+export type SentError = { readonly code: ErrorCode; readonly message: string; readonly outcome: Outcome; readonly field?: string | undefined };
+
+export function sendable(error: PawlError): SentError {
+  return { code: error.code, message: error.message, outcome: error.outcome, field: error.field };
+}
+
+export function received(error: SentError): PawlError {
+  return new PawlError(error.code, error.message, { outcome: error.outcome, field: error.field });
+}
+
+export type ChangeRequest = { readonly id: number; readonly change: Change; readonly key: KeyUse | undefined; readonly bytes: number };
+export type ChangeOutcome = { readonly id: number; readonly reply?: ChangeReply; readonly error?: SentError };
+
+export type LogPart = { readonly attempt: number; readonly stream: "stdout" | "stderr" | "response" | "log"; readonly text: string; readonly truncated: boolean };
+
+export type FaceToCore =
+  | { readonly kind: "changes"; readonly changes: readonly ChangeRequest[] }
+  | { readonly kind: "query"; readonly id: number; readonly query: Query; readonly consistency: Consistency }
+  | { readonly kind: "results"; readonly batch: ResultBatch }
+  | { readonly kind: "metrics"; readonly id: number }
+  /** Output kept by another node. */
+  | { readonly kind: "logs"; readonly id: number; readonly node: string; readonly executionId: string }
+  /** Output kept here, asked for by another node. */
+  | { readonly kind: "logs_found"; readonly peer: string; readonly id: number; readonly parts: readonly LogPart[] | undefined }
+  | { readonly kind: "hand_over" }
+  | { readonly kind: "stop" };
+
+export type CoreToFace =
+  | { readonly kind: "opened" }
+  | { readonly kind: "changed"; readonly outcomes: readonly ChangeOutcome[] }
+  | { readonly kind: "answered"; readonly id: number; readonly answered?: Answered; readonly error?: SentError }
+  | { readonly kind: "start"; readonly batch: StartBatch }
+  | { readonly kind: "stop_attempts"; readonly batch: StopBatch }
+  | { readonly kind: "metrics"; readonly id: number; readonly text: string }
+  | { readonly kind: "logs"; readonly id: number; readonly parts: readonly LogPart[] | undefined }
+  | { readonly kind: "find_logs"; readonly peer: string; readonly id: number; readonly executionId: string }
+  /** Whether this node can serve: it has a leader and has applied what that leader committed before. */
+  | { readonly kind: "standing"; readonly ready: boolean; readonly reason: string; readonly leader: string | undefined }
+  | { readonly kind: "events" }
+  | { readonly kind: "log"; readonly level: "info" | "warn" | "error"; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }
+  | { readonly kind: "failed"; readonly error: SentError; readonly isBug: boolean }
+  | { readonly kind: "stopped" };
+
+/** What the core thread is started with. */
+export type CoreOptions = {
+  readonly node: string;
+  readonly incarnation: number;
+  readonly dataDir: string;
+  readonly cluster: string;
+  readonly version: string;
+  readonly members: readonly { readonly id: string; readonly host: string; readonly port: number; readonly api: string }[];
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly tlsDir: string | undefined;
+  readonly slots: number;
+  readonly tags: readonly string[];
+};

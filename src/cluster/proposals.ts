@@ -1,0 +1,207 @@
+// Owns: callers' changes on their way into the log, at the node that leads and at those that pass them on, and the answers on their
+// way back. A change has exactly one answer: done, refused, or unknown (P2).
+// (Q1) A change that was put into an entry is answered when that index is applied: by its reply if the entry is the one proposed, and
+//      by a new try if another entry took its place, for then it never happened.
+// (Q2) Waiting is bounded in number, bytes and time; the time's end says "rejected" before the change was sent, "unknown" after.
+
+import { messageOf, PawlError } from "../base/errors.ts";
+import { executionId } from "../base/token.ts";
+import type { KeyUse } from "../jobs/command.ts";
+import type { Reply } from "../jobs/reply.ts";
+import type { Change, ChangeReply } from "../jobs/views.ts";
+import { limits } from "../limits.ts";
+
+export type Answering = (outcome: ChangeReply | PawlError) => void;
+
+export type Waiting = {
+  readonly change: Change;
+  readonly key: KeyUse | undefined;
+  readonly bytes: number;
+  readonly dueAtMs: number;
+  readonly answer: Answering;
+  tries: number;
+};
+
+type InFlight = { readonly index: number; readonly term: number; readonly changes: readonly (Waiting | undefined)[]; readonly settle: () => void };
+type Forwarded = { readonly waiting: Waiting; readonly leader: string };
+
+export class Proposals {
+  private queue: Waiting[] = [];
+  private queueBytes = 0;
+  private inFlight: InFlight[] = [];
+  private readonly forwarded = new Map<number, Forwarded>();
+  private lastForward = 0;
+  private confirming = false;
+
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  get entriesInFlight(): number {
+    return this.inFlight.length;
+  }
+
+  submit(change: Change, key: KeyUse | undefined, bytes: number, nowMs: number, answer: Answering): void {
+    const full = this.queue.length >= limits.proposalsWaitingMax || this.queueBytes + bytes > limits.proposalsWaitingMaxBytes;
+    if (full) return answer(new PawlError("overloaded", "too many changes are waiting; retry after a moment"));
+    this.push({ change, key, bytes, dueAtMs: nowMs + limits.proposalTimeoutMs, answer, tries: 0 });
+  }
+
+  /** Whether an operator's word on the clock came in since the last call: it counts before the clock is read. */
+  takeConfirmation(): boolean {
+    const confirming = this.confirming;
+    this.confirming = false;
+    return confirming;
+  }
+
+  private push(waiting: Waiting): void {
+    if (waiting.change.kind === "confirm_clock") this.confirming = true;
+    this.queue.push(waiting);
+    this.queueBytes += waiting.bytes;
+  }
+
+  /** Takes up to `count` changes and `bytes` of them, at least one if there is any. */
+  take(count: number, bytes: number): Waiting[] {
+    let size = 0;
+    let taken = 0;
+    while (taken < this.queue.length && taken < count && (taken === 0 || size < bytes)) size += (this.queue[taken++] as Waiting).bytes;
+    const changes = this.queue.slice(0, taken);
+    this.queue = this.queue.slice(taken);
+    for (const change of changes) this.queueBytes -= change.bytes;
+    return changes;
+  }
+
+  /** The entry at (index, term) holds these changes, by position. `settle` is called when it is applied or known to be lost. */
+  proposed(index: number, term: number, changes: readonly (Waiting | undefined)[], settle: () => void): void {
+    this.inFlight.push({ index, term, changes, settle });
+  }
+
+  /** Back to the front of the queue: they were not put into any entry, or into one that was lost. */
+  putBack(changes: readonly Waiting[]): void {
+    this.queue.unshift(...changes);
+    for (const change of changes) this.queueBytes += change.bytes;
+  }
+
+  /** The entry that this node proposed at `index` is applied, or another one took its place (Q1). */
+  applied(index: number, term: number, replies: readonly (Reply | undefined)[], idSpace: string): void {
+    while (this.inFlight.length > 0 && (this.inFlight[0] as InFlight).index <= index) {
+      const entry = this.inFlight.shift() as InFlight;
+      const ours = entry.index === index && entry.term === term;
+      const again = ours ? this.answerAll(entry, replies, idSpace) : entry.changes.filter((waiting) => waiting !== undefined);
+      this.putBack(again);
+      entry.settle();
+    }
+  }
+
+  private answerAll(entry: InFlight, replies: readonly (Reply | undefined)[], idSpace: string): Waiting[] {
+    const again: Waiting[] = [];
+    for (let position = 0; position < entry.changes.length; position++) {
+      const waiting = entry.changes[position];
+      const reply = replies[position];
+      if (!waiting || !reply) continue;
+      if (reply.kind === "stale") this.retry(waiting, again);
+      else waiting.answer(answerOf(reply, idSpace));
+    }
+    return again;
+  }
+
+  private retry(waiting: Waiting, again: Waiting[]): void {
+    waiting.tries++;
+    if (waiting.tries < limits.recomputesMax) again.push(waiting);
+    else waiting.answer(new PawlError("conflict", "the job changed again and again while this change was made; retry"));
+  }
+
+  /** Follower: sends what waits to the leader. */
+  forward(leader: string, send: (id: number, change: Change, key: KeyUse | undefined) => boolean): void {
+    const changes = this.take(limits.entryItemsMax, limits.entryMaxBytes);
+    for (let i = 0; i < changes.length; i++) {
+      const waiting = changes[i] as Waiting;
+      const id = ++this.lastForward;
+      if (!send(id, waiting.change, waiting.key)) return this.putBack(changes.slice(i));
+      this.forwarded.set(id, { waiting, leader });
+    }
+  }
+
+  /** The leader's one answer, relayed. A leader that no longer leads has done nothing: the change is sent to the next. */
+  forwardAnswered(id: number, outcome: ChangeReply | PawlError): void {
+    const entry = this.forwarded.get(id);
+    if (!entry) return;
+    this.forwarded.delete(id);
+    if (outcome instanceof PawlError && outcome.code === "not_leader") this.putBack([entry.waiting]);
+    else entry.waiting.answer(outcome);
+  }
+
+  /** The link to a node broke: what it was sent may or may not happen. */
+  linkLost(leader: string): void {
+    for (const [id, entry] of this.forwarded) {
+      if (entry.leader !== leader) continue;
+      this.forwarded.delete(id);
+      entry.waiting.answer(unknown("the leader became unreachable while it held this change"));
+    }
+  }
+
+  /** Answers what waited too long: before it was sent it is rejected, after that nobody can tell (Q2). */
+  expire(nowMs: number, leaderless: boolean): void {
+    const patienceMs = leaderless ? limits.proposalTimeoutMs - limits.noQuorumAnswerMs : 0;
+    const late = this.queue.filter((waiting) => nowMs >= waiting.dueAtMs - patienceMs);
+    if (late.length > 0) {
+      this.queue = this.queue.filter((waiting) => nowMs < waiting.dueAtMs - patienceMs);
+      for (const waiting of late) {
+        this.queueBytes -= waiting.bytes;
+        const error = leaderless ? new PawlError("no_quorum", "no leader is known: a majority of the nodes must be up and connected") : overdue();
+        waiting.answer(error);
+      }
+    }
+    for (const [id, entry] of this.forwarded) {
+      if (nowMs < entry.waiting.dueAtMs) continue;
+      this.forwarded.delete(id);
+      entry.waiting.answer(unknown("the leader did not answer in time"));
+    }
+    this.expireInFlight(nowMs);
+  }
+
+  private expireInFlight(nowMs: number): void {
+    for (let at = 0; at < this.inFlight.length; at++) {
+      const entry = this.inFlight[at] as InFlight;
+      const late = entry.changes.some((waiting) => waiting !== undefined && nowMs >= waiting.dueAtMs);
+      if (!late) continue;
+      for (const waiting of entry.changes) waiting?.answer(unknown("the change was not committed in time"));
+      this.inFlight[at] = { ...entry, changes: [] };
+    }
+  }
+
+  /** At the end of this node's life: nobody will answer later. */
+  abandon(): void {
+    for (const waiting of this.queue) waiting.answer(new PawlError("unavailable", "this node is stopping; ask another one"));
+    for (const { waiting } of this.forwarded.values()) waiting.answer(unknown("this node is stopping"));
+    for (const entry of this.inFlight) for (const waiting of entry.changes) waiting?.answer(unknown("this node is stopping"));
+    this.queue = [];
+    this.inFlight = [];
+    this.forwarded.clear();
+  }
+}
+
+function unknown(message: string): PawlError {
+  return new PawlError("timeout", `${message}; it may still happen: retry with the same Idempotency-Key`, { outcome: "unknown" });
+}
+
+function overdue(): PawlError {
+  return new PawlError("unavailable", "the change waited too long to be proposed; retry");
+}
+
+function answerOf(reply: Exclude<Reply, { kind: "stale" }>, idSpace: string): ChangeReply | PawlError {
+  if (reply.kind === "refused") return new PawlError(reply.code, reply.message);
+  const sequence = reply.sequence;
+  return {
+    status: reply.status,
+    jobId: reply.jobId,
+    executionId: sequence ? executionId(idSpace, sequence) : undefined,
+    index: reply.index,
+  };
+}
+
+/** Whatever was thrown while a change was planned, as its refusal. */
+export function refusalOf(error: unknown): PawlError {
+  if (error instanceof PawlError) return error;
+  throw new Error(`planning a change failed: ${messageOf(error)}`, { cause: error });
+}

@@ -1,0 +1,453 @@
+// Owns: one replica's turn. Inputs (frames, changes, results, completed writes, time) are taken in as they come; one turn of the loop
+// then does everything that follows from them: ticks, writes, sends, applies, answers, proposes. What is decided is decided in pure
+// code (src/raft, src/jobs, src/planner, src/worker/session.ts, src/dispatch); this file performs it.
+// (R1) A turn is synchronous: nothing interleaves within it. Writes and sends complete as later inputs.
+// (R2) Entries are applied in order, once, and only when committed; the state's applied index says how far.
+// (R3) Leader memory lives in `leadership` and dies with the leadership; it begins when the leader's own first entry is applied.
+// (R4) After a gap of the loop longer than an election timeout a leader proposes nothing before a quorum round confirmed it.
+
+import { assert, PawlError } from "../base/errors.ts";
+import type { WorkerMessage } from "../dispatch/messages.ts";
+import { applyEntry } from "../jobs/apply.ts";
+import { readHeader } from "../jobs/command.ts";
+import type { KeyUse } from "../jobs/command.ts";
+import { lane } from "../jobs/state.ts";
+import type { State, Watcher } from "../jobs/state.ts";
+import type { Change } from "../jobs/views.ts";
+import { limits } from "../limits.ts";
+import type { Raft } from "../raft/raft.ts";
+import type { Entry, LogWrite, RaftStatus } from "../raft/types.ts";
+import type { System, Timer } from "../system.ts";
+import type { Wheel } from "../wheel/wheel.ts";
+import type { WorkerSession } from "../worker/session.ts";
+import type { ResultBatch } from "../worker/types.ts";
+import type { Checkpointer } from "./checkpointer.ts";
+import { TrustedClock } from "./clock.ts";
+import { decodeFrame, encodeFrame, laneOf } from "./frames.ts";
+import type { Frame } from "./frames.ts";
+import { Leadership } from "./leadership.ts";
+import { Proposals } from "./proposals.ts";
+import type { Answering } from "./proposals.ts";
+import { Reads } from "./reads.ts";
+
+export interface Transport {
+  /** False when the frame was dropped: not connected, or too much is waiting. */
+  send(to: string, lane: "control" | "bulk", message: readonly unknown[]): boolean;
+}
+
+export interface LogDisk {
+  write(write: LogWrite, done: (error?: Error) => void): void;
+}
+
+export type ReplicaParts = {
+  readonly id: string;
+  readonly voters: readonly string[];
+  readonly system: System;
+  readonly raft: Raft;
+  readonly log: LogDisk;
+  readonly state: State;
+  readonly wheel: Wheel;
+  readonly transport: Transport;
+  readonly checkpointer: Checkpointer;
+};
+
+export interface ReplicaEvents {
+  /** Something ended this replica: it must not go on. */
+  fatal(error: Error): void;
+  role(status: RaftStatus): void;
+  /** New events may be read. */
+  events(): void;
+  alarm(message: string): void;
+}
+
+const APPLY_PER_TURN_MAX_BYTES = 4 * 1024 * 1024;
+
+export class Replica {
+  readonly id: string;
+  readonly state: State;
+  readonly raft: Raft;
+  readonly clock: TrustedClock;
+  readonly reads: Reads;
+  readonly proposals = new Proposals();
+  readonly stats = { turns: 0, entriesApplied: 0, writes: 0, framesRefused: 0, logWriteMs: 0 };
+  private readonly parts: ReplicaParts;
+  private readonly events: ReplicaEvents;
+  private session: WorkerSession | undefined;
+  private leadership: Leadership | undefined;
+  private timer: Timer | undefined;
+  private timerAtMs = Number.POSITIVE_INFINITY;
+  private turnWaiting = false;
+  private stopped = false;
+  private lastTurnMs: number;
+  private leaderHeardMs = Number.NEGATIVE_INFINITY;
+  private writeSinceMs: number | undefined;
+  private confirming = false;
+
+  constructor(parts: ReplicaParts, events: ReplicaEvents) {
+    this.parts = parts;
+    this.events = events;
+    this.id = parts.id;
+    this.state = parts.state;
+    this.raft = parts.raft;
+    this.clock = new TrustedClock(parts.system, parts.id, parts.voters);
+    this.clock.applied(parts.state.clockMs, parts.system.monotonicMs());
+    this.reads = new Reads(parts.raft);
+    this.lastTurnMs = parts.system.monotonicMs();
+    this.state.watcher = this.watcher();
+  }
+
+  /** Begins to take part. The worker session is made by the caller, since it runs on the caller's executors. */
+  start(session: WorkerSession): void {
+    this.session = session;
+    this.wake();
+  }
+
+  private watcher(): Watcher {
+    return {
+      started: (slot, session) => this.session?.started(slot, session),
+      stopped: (sequence, token, _session, reason) => this.session?.stopped(sequence, token, reason),
+      settled: (sequence, token) => this.session?.settled(sequence, token),
+      sessionOpened: (node, incarnation, session) => {
+        this.session?.sessionOpened(node, incarnation, session);
+        this.leadership?.desk.sessionOpened(node, session, this.parts.system.monotonicMs());
+      },
+      sessionClosed: (session) => {
+        this.session?.sessionClosed(session);
+        this.leadership?.desk.sessionClosed(session);
+      },
+    };
+  }
+
+  // Inputs.
+
+  receive(from: string, message: readonly unknown[]): void {
+    if (this.stopped) return;
+    let frame: Frame;
+    try {
+      frame = decodeFrame(message);
+    } catch (error) {
+      if (!(error instanceof PawlError)) throw error;
+      this.stats.framesRefused++;
+      return;
+    }
+    this.take(from, frame);
+    this.wake();
+  }
+
+  private take(from: string, frame: Frame): void {
+    const nowMs = this.parts.system.monotonicMs();
+    switch (frame.kind) {
+      case "raft":
+        this.raft.step(from, frame.message, nowMs);
+        if ((frame.message.kind === "append" || frame.message.kind === "heartbeat") && frame.message.term === this.raft.status().term) this.leaderHeardMs = nowMs;
+        return;
+      case "change":
+        return this.forwarded(from, frame.id, frame.change, frame.key);
+      case "answer":
+        return this.proposals.forwardAnswered(frame.id, frame.outcome);
+      case "worker":
+        return this.fromWorker(from, frame.message);
+      case "leader":
+        if (frame.message.term < this.raft.status().term) return;
+        if (frame.message.kind === "reconcile") this.session?.reconciled(frame.message.term, frame.message.session, frame.message.index);
+        else this.session?.beatReply(frame.message.session, frame.message.sentAtMs, frame.message.alive);
+    }
+  }
+
+  private forwarded(from: string, id: number, change: Change, key: KeyUse | undefined): void {
+    const answer: Answering = (outcome) => void this.send(from, { kind: "answer", id, outcome });
+    if (this.raft.status().role !== "leader") return answer(new PawlError("not_leader", "this node does not lead"));
+    this.proposals.submit(change, key, 1024, this.parts.system.monotonicMs(), answer);
+  }
+
+  /** A change of a caller of this node; its one answer comes later. */
+  submit(change: Change, key: KeyUse | undefined, bytes: number, answer: Answering): void {
+    if (this.stopped) return answer(new PawlError("unavailable", "this node is stopping; ask another one"));
+    this.proposals.submit(change, key, bytes, this.parts.system.monotonicMs(), answer);
+    this.wake();
+  }
+
+  /** What the face says became of attempts. */
+  results(batch: ResultBatch): void {
+    this.session?.results(batch, this.parts.system.monotonicMs());
+    this.wake();
+  }
+
+  /** A message of this node's own session for whoever leads. */
+  toLeader(message: WorkerMessage): boolean {
+    const { leader } = this.raft.status();
+    if (leader === undefined) return false;
+    if (leader !== this.id) return this.send(leader, { kind: "worker", message });
+    if (!this.leadership) return false;
+    this.leadership.desk.receive(this.id, message, this.parts.system.monotonicMs());
+    this.wake();
+    return true;
+  }
+
+  private fromWorker(from: string, message: WorkerMessage): void {
+    if ((message.kind === "join" || message.kind === "beat") && message.node !== from) return;
+    this.leadership?.desk.receive(from, message, this.parts.system.monotonicMs());
+  }
+
+  linkLost(peer: string): void {
+    this.proposals.linkLost(peer);
+    this.raft.unreachable(peer);
+    this.wake();
+  }
+
+  private send(to: string, frame: Frame): boolean {
+    return this.parts.transport.send(to, laneOf(frame), encodeFrame(frame));
+  }
+
+  // The turn.
+
+  /** Asks for a turn soon. Any number of inputs shares one. */
+  wake(): void {
+    if (this.turnWaiting || this.stopped) return;
+    this.turnWaiting = true;
+    this.parts.system.soon(() => this.turn());
+  }
+
+  private turn(): void {
+    this.turnWaiting = false;
+    if (this.stopped) return;
+    this.stats.turns++;
+    try {
+      this.performTurn(this.parts.system.monotonicMs());
+    } catch (error) {
+      this.stop();
+      this.events.fatal(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  private performTurn(nowMs: number): void {
+    const gapMs = nowMs - this.lastTurnMs;
+    this.lastTurnMs = nowMs;
+    if (gapMs > limits.electionTimeoutMs) this.afterGap(gapMs, nowMs);
+    this.watchDisk(nowMs);
+    this.raft.tick(nowMs);
+    this.session?.tick(nowMs, this.parts.system.wallMs());
+    this.leadership?.desk.tick(nowMs);
+    this.drain(nowMs);
+    this.advanceWheel();
+    this.proposeAndForward(nowMs);
+    this.drain(nowMs);
+    this.parts.checkpointer.maybe(nowMs);
+    this.setTimer(nowMs);
+  }
+
+  /** Performs what the core asks for until it asks for nothing more. */
+  private drain(nowMs: number): void {
+    while (this.raft.hasReady()) {
+      const ready = this.raft.take(nowMs);
+      if (ready.write) this.write(ready.write);
+      for (const { to, message } of ready.messages) this.send(to, { kind: "raft", message });
+      if (ready.role) this.roleChanged(nowMs);
+      this.reads.done(ready.reads, this.state.appliedIndex);
+    }
+    this.applyCommitted(nowMs);
+  }
+
+  private write(write: LogWrite): void {
+    this.writeSinceMs = this.parts.system.monotonicMs();
+    this.parts.log.write(write, (error) => this.written(write.number, error));
+  }
+
+  private written(number: number, error: Error | undefined): void {
+    if (this.stopped) return;
+    if (error) {
+      this.stop();
+      return this.events.fatal(new PawlError("io", `the log could not be written: ${error.message}`, { outcome: "unknown", cause: error }));
+    }
+    const nowMs = this.parts.system.monotonicMs();
+    this.stats.writes++;
+    this.stats.logWriteMs = nowMs - (this.writeSinceMs ?? nowMs);
+    this.writeSinceMs = undefined;
+    this.raft.persisted(number, nowMs);
+    this.wake();
+  }
+
+  /** A leader whose disk hangs cannot commit but would go on leading: it steps down, and in the end the process stops. */
+  private watchDisk(nowMs: number): void {
+    if (this.writeSinceMs === undefined) return;
+    const stalledMs = nowMs - this.writeSinceMs;
+    if (stalledMs > limits.diskStallExitMs) throw new PawlError("io", `a log write has not returned for ${Math.round(stalledMs / 1000)} s`);
+    if (stalledMs > limits.diskStallStepDownMs && this.raft.status().role === "leader") this.raft.stepDown(nowMs);
+  }
+
+  private applyCommitted(nowMs: number): void {
+    const { commit } = this.raft.status();
+    if (this.state.appliedIndex >= commit) return;
+    const entries = this.raft.entriesToApply(this.state.appliedIndex + 1, commit, APPLY_PER_TURN_MAX_BYTES);
+    for (const entry of entries) this.applyOne(entry, nowMs);
+    this.raft.applied(this.state.appliedIndex);
+    this.reads.applied(this.state.appliedIndex);
+    this.events.events();
+    if (this.state.appliedIndex < commit) this.wake();
+  }
+
+  private applyOne(entry: Entry, nowMs: number): void {
+    const replies = applyEntry(this.state, entry.index, entry.data);
+    this.stats.entriesApplied++;
+    if (entry.data.length > 0) this.clock.applied(readHeader(entry.data).clockMs, nowMs);
+    this.proposals.applied(entry.index, entry.term, replies, this.state.idSpace);
+    this.session?.entryApplied(nowMs);
+    if (entry.data.length === 0) this.termBegun(entry.term);
+  }
+
+  /** A leader's first entry of its term is applied: if it is this node's, it may lead now (R3). */
+  private termBegun(term: number): void {
+    const status = this.raft.status();
+    if (status.role !== "leader" || status.term !== term) return;
+    assert(this.leadership === undefined, "leadership begins twice");
+    const { system, wheel } = this.parts;
+    this.leadership = new Leadership(this.state, system, this.clock, this.proposals, wheel, term, { send: (to, message) => this.toWorker(to, message) });
+    if (this.state.clusterId === "") this.leadership.desk.add(bootstrap(this.state, system));
+    this.session?.leaderChanged(system.monotonicMs(), system.wallMs());
+  }
+
+  private toWorker(to: string, message: Extract<Frame, { kind: "leader" }>["message"]): void {
+    if (to !== this.id) return void this.send(to, { kind: "leader", message });
+    this.parts.system.soon(() => {
+      if (!this.stopped) this.take(this.id, { kind: "leader", message });
+      this.wake();
+    });
+  }
+
+  private roleChanged(nowMs: number): void {
+    const status = this.raft.status();
+    if (status.role !== "leader") {
+      this.leadership = undefined;
+      this.confirming = false;
+    }
+    if (status.leader !== undefined && status.leader !== this.id) this.session?.leaderChanged(nowMs, this.parts.system.wallMs());
+    this.events.role(status);
+  }
+
+  private afterGap(gapMs: number, nowMs: number): void {
+    this.events.alarm(`the loop stood still for ${Math.round(gapMs)} ms`);
+    if (!this.leadership || this.confirming) return;
+    this.confirming = true;
+    this.confirmLeadership(this.leadership, nowMs);
+  }
+
+  private confirmLeadership(leadership: Leadership, nowMs: number): void {
+    this.reads.ask(nowMs, (index) => {
+      if (this.leadership !== leadership || this.stopped) return;
+      if (index === undefined) return this.confirmLeadership(leadership, this.parts.system.monotonicMs());
+      this.confirming = false;
+      this.wake();
+    });
+  }
+
+  private advanceWheel(): void {
+    const { wheel } = this.parts;
+    const toMs = this.leadership ? this.leaderTime() : this.state.clockMs;
+    if (toMs > 0 && wheel.advance(toMs)) this.wake();
+  }
+
+  private leaderTime(): number {
+    const reading = this.clock.read();
+    return reading.trusted ? reading.nowMs : this.state.clockMs;
+  }
+
+  private proposeAndForward(nowMs: number): void {
+    const { raft, proposals } = this;
+    const { role, leader } = raft.status();
+    const lost = leader === undefined || (role === "leader" && !this.leadership);
+    proposals.expire(nowMs, lost && nowMs - this.leaderHeardMs > limits.noQuorumAnswerMs / 2);
+    if (this.leadership) {
+      this.handOverIfDistrusted(nowMs);
+      if (!this.confirming) while (this.leadership.propose((data) => this.offer(data, nowMs), this.hasDue()));
+      return;
+    }
+    if (leader !== undefined && leader !== this.id && proposals.waiting > 0) {
+      proposals.forward(leader, (id, change, key) => this.send(leader, { kind: "change", id, change, key }));
+    }
+  }
+
+  private offer(data: Uint8Array, nowMs: number): { index: number; term: number } | undefined {
+    const taken = this.raft.propose(data, nowMs);
+    return "refused" in taken ? undefined : taken;
+  }
+
+  private hasDue(): boolean {
+    const { wheel } = this.parts;
+    for (let at = 0; at < lane.count; at++) if (wheel.dueCount(at) > 0) return true;
+    return false;
+  }
+
+  private handOverIfDistrusted(nowMs: number): void {
+    const distrustedMs = this.leadership?.distrustedMs(nowMs);
+    if (distrustedMs === undefined || distrustedMs < limits.clockDistrustMs) return;
+    const better = this.clock.better();
+    this.events.alarm("this node's wall clock is out of line with the others': it fires nothing");
+    if (better) this.raft.transfer(better, nowMs);
+  }
+
+  private setTimer(nowMs: number): void {
+    const atMs = Math.max(nowMs + 1, this.nextWakeMs());
+    if (this.timer && Math.abs(this.timerAtMs - atMs) < 0.5) return;
+    this.timer?.cancel();
+    this.timerAtMs = atMs;
+    this.timer = this.parts.system.after(atMs - nowMs, () => this.onTimer());
+  }
+
+  /** A late timer first lets waiting input in: a node that slept must not campaign against a leader whose heartbeats it has not read. */
+  private onTimer(): void {
+    this.timer = undefined;
+    const late = this.parts.system.monotonicMs() - this.timerAtMs > 1.5 * limits.heartbeatMs;
+    if (late) this.parts.system.soon(() => this.wake());
+    else this.wake();
+  }
+
+  private nextWakeMs(): number {
+    const { wheel, checkpointer, system } = this.parts;
+    let atMs = Math.min(this.raft.nextDeadlineMs(), this.session?.nextWakeMs() ?? Number.POSITIVE_INFINITY, checkpointer.nextWakeMs());
+    if (this.proposals.waiting > 0) atMs = Math.min(atMs, system.monotonicMs() + limits.heartbeatMs);
+    if (!this.leadership) return atMs;
+    const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.hasDue();
+    const wheelMs = wheel.nextWakeMs() - this.leaderTime() + system.monotonicMs();
+    return Math.min(atMs, wheelMs, this.proposals.entriesInFlight < limits.entriesInFlightMax ? this.leadership.nextEntryMs(waiting) : atMs);
+  }
+
+  // Questions.
+
+  get leads(): boolean {
+    return this.leadership !== undefined;
+  }
+
+  /** Milliseconds since a leader was last heard; 0 on the leader. */
+  ageMs(): number {
+    return this.leadership ? 0 : this.parts.system.monotonicMs() - this.leaderHeardMs;
+  }
+
+  /** A point in the log that a linearizable read must have applied; undefined when no quorum answers. */
+  readPoint(done: (index: number | undefined) => void): void {
+    this.reads.ask(this.parts.system.monotonicMs(), done);
+    this.wake();
+  }
+
+  /** Hands leadership to the follower that is furthest, if this node leads. */
+  handOver(): void {
+    const { role, peers } = this.raft.status();
+    const best = [...peers].filter((peer) => peer.recentActive).sort((a, b) => b.match - a.match)[0];
+    if (role === "leader" && best) this.raft.transfer(best.id, this.parts.system.monotonicMs());
+    this.wake();
+  }
+
+  /** Takes no further part. What was asked is answered as unknown or rejected. */
+  stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.timer?.cancel();
+    this.proposals.abandon();
+    this.reads.abandon();
+  }
+}
+
+/** The first command of a cluster's life; its chances are drawn here, once, and replicated. */
+function bootstrap(state: State, system: System): { kind: "bootstrap"; clusterId: string; idSpace: string; jobsMax: number; liveMax: number; shard: number } {
+  const letters = (count: number): string => Array.from({ length: count }, () => Math.floor(system.random() * 36).toString(36)).join("");
+  return { kind: "bootstrap", clusterId: letters(20), idSpace: letters(8), ...state.capacity, shard: 0 };
+}

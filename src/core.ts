@@ -1,0 +1,44 @@
+// Owns: the core thread of a node: real disk, real links and the port to the face around one host (src/cluster/host.ts). User code and
+// hostile HTTP traffic are on the face's thread and cannot delay a heartbeat here.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { assert } from "./base/errors.ts";
+import { Host } from "./cluster/host.ts";
+import type { CoreOptions, CoreToFace, FaceToCore } from "./cluster/port.ts";
+import { loadTls } from "./net/certificates.ts";
+import { Links } from "./net/links.ts";
+import { LevelDisk } from "./storage/leveldisk.ts";
+import { realSystem } from "./system.ts";
+
+async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): Promise<void> {
+  const post = (message: CoreToFace): void => port.postMessage(message);
+  const log = (level: "info" | "warn") => (fields: object, message: string): void => post({ kind: "log", level, message, fields: { ...fields } });
+  const disk = new LevelDisk(options.dataDir);
+  let links: Links | undefined;
+  const host = new Host({
+    options, post, disk,
+    system: realSystem,
+    transport: { send: (to, lane, message) => links?.send(to, lane, message) ?? false },
+    clusterIdKnown: (id) => links?.setClusterId(id),
+    closeLinks: async () => links?.close(),
+  });
+  links = new Links({
+    identity: { cluster: options.cluster, clusterId: "", node: options.node, incarnation: options.incarnation, version: options.version },
+    peers: options.members,
+    listen: options.listen,
+    tls: options.tlsDir === undefined ? undefined : loadTls(options.tlsDir),
+    system: realSystem,
+    log: { info: log("info"), warn: log("warn") },
+    events: {
+      frame: (from, _lane, message) => host.frame(from, message),
+      up: (peer, identity) => host.linkUp(peer, identity),
+      down: (peer) => host.linkDown(peer),
+      refused: () => undefined,
+    },
+  });
+  port.on("message", (message: FaceToCore) => host.receive(message));
+  await host.open().then(() => links.start()).catch((error: unknown) => host.fail(error instanceof Error ? error : new Error(String(error))));
+}
+
+assert(parentPort !== null, "src/core.ts runs as a worker thread of src/node.ts");
+await run(workerData as CoreOptions, parentPort);

@@ -1,0 +1,244 @@
+// Owns: the face's end of the port to the core thread: requests and their answers, batches to the runner and back, and the Backend that
+// the HTTP API is handed. Nothing is decided here.
+// (C1) Every request that was sent is answered once: by the core, or as unknown when the core has ended.
+// (C2) Changes of one turn travel as one message, so that a burst of callers costs one wake of the core.
+
+import { createHash } from "node:crypto";
+import type { Worker } from "node:worker_threads";
+import type { Logger } from "pino";
+import { Registry, collectDefaultMetrics } from "prom-client";
+import type { Backend, OutputPart } from "./api/backend.ts";
+import { PawlError } from "./base/errors.ts";
+import { received } from "./cluster/port.ts";
+import type { ChangeRequest, CoreToFace, FaceToCore } from "./cluster/port.ts";
+import type { KeyUse } from "./jobs/command.ts";
+import type { Answered, Change, ChangeOrigin, ChangeReply, Consistency, Query } from "./jobs/views.ts";
+import type { Executor } from "./worker/executor.ts";
+import type { OutputStore } from "./worker/outputs.ts";
+import type { Runner } from "./worker/runner.ts";
+import type { ResultBatch } from "./worker/types.ts";
+
+type Waiting<T> = { readonly resolve: (value: T) => void; readonly reject: (error: PawlError) => void };
+type Standing = { readonly ready: boolean; readonly reason: string };
+
+export type BackendParts = {
+  readonly executors: ReadonlyMap<string, Executor>;
+  readonly self: string;
+  readonly clusterName: string;
+  readonly version: string;
+};
+
+const gone = (): PawlError => new PawlError("unavailable", "this node is stopping; ask another one", { outcome: "unknown" });
+
+export class CoreLink {
+  readonly opened: Promise<void>;
+  readonly failed: Promise<unknown>;
+  private readonly worker: Worker;
+  private readonly logger: Logger;
+  private lastId = 0;
+  private readonly changes = new Map<number, Waiting<ChangeReply>>();
+  private readonly queries = new Map<number, Waiting<Answered>>();
+  private readonly texts = new Map<number, (text: string) => void>();
+  private readonly logs = new Map<number, (parts: readonly OutputPart[] | undefined) => void>();
+  private outgoing: ChangeRequest[] = [];
+  private readonly subscribers = new Set<() => void>();
+  private standing: Standing = { ready: false, reason: "starting" };
+  private runner: Runner | undefined;
+  private outputs: OutputStore | undefined;
+  private ended = false;
+  private stopping = false;
+  private settleOpened: Waiting<void> = { resolve: () => undefined, reject: () => undefined };
+  private settleFailed: (error: unknown) => void = () => undefined;
+  private settleStopped: () => void = () => undefined;
+
+  constructor(worker: Worker, logger: Logger) {
+    this.worker = worker;
+    this.logger = logger;
+    this.opened = new Promise((resolve, reject) => (this.settleOpened = { resolve, reject }));
+    this.failed = new Promise((resolve) => (this.settleFailed = resolve));
+    worker.on("message", (message: CoreToFace) => this.take(message));
+    worker.on("error", (error) => this.fail(error));
+    worker.on("exit", (code) => {
+      if (!this.ended) this.fail(new PawlError("io", `the core thread ended with code ${code}`));
+    });
+  }
+
+  /** From here on starts go to this runner, and questions for output to this store. */
+  serve(runner: Runner, outputs: OutputStore): void {
+    this.runner = runner;
+    this.outputs = outputs;
+  }
+
+  private post(message: FaceToCore): void {
+    if (!this.ended) this.worker.postMessage(message);
+  }
+
+  results(batch: ResultBatch): void {
+    this.post({ kind: "results", batch });
+  }
+
+  private take(message: CoreToFace): void {
+    switch (message.kind) {
+      case "opened":
+        return this.settleOpened.resolve();
+      case "changed":
+        return message.outcomes.forEach(({ id, reply, error }) => settle(this.changes, id, reply, error && received(error)));
+      case "answered":
+        return settle(this.queries, message.id, message.answered, message.error && received(message.error));
+      case "start":
+        return this.runner?.start(message.batch);
+      case "stop_attempts":
+        return this.runner?.stop(message.batch);
+      case "metrics":
+        return this.answer(this.texts, message.id, message.text);
+      case "logs":
+        return this.answer(this.logs, message.id, message.parts);
+      case "find_logs":
+        return this.post({ kind: "logs_found", peer: message.peer, id: message.id, parts: this.ownLogs(message.executionId) });
+      case "standing":
+        this.standing = { ready: message.ready, reason: message.reason };
+        return;
+      case "events":
+        for (const wake of this.subscribers) wake();
+        return;
+      case "log":
+        return this.logger[message.level](message.fields, message.message);
+      case "failed":
+        return this.fail(message.isBug ? new Error(message.error.message) : received(message.error));
+      case "stopped":
+        this.ended = true;
+        return this.settleStopped();
+    }
+  }
+
+  private answer<T>(waiting: Map<number, (value: T) => void>, id: number, value: T): void {
+    const resolve = waiting.get(id);
+    waiting.delete(id);
+    resolve?.(value);
+  }
+
+  private fail(error: unknown): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.standing = { ready: false, reason: "the core has failed" };
+    this.settleOpened.reject(error instanceof PawlError ? error : new PawlError("io", String(error), { cause: error }));
+    for (const waiting of this.changes.values()) waiting.reject(gone());
+    for (const waiting of this.queries.values()) waiting.reject(gone());
+    this.changes.clear();
+    this.queries.clear();
+    this.settleStopped();
+    this.settleFailed(error);
+  }
+
+  private ownLogs(executionId: string): readonly OutputPart[] | undefined {
+    const kept = this.outputs?.read(executionId) ?? [];
+    return kept.length === 0 ? undefined : kept.map(({ attempt, stream, text, omittedBytes }) => ({ attempt, stream, text, truncated: omittedBytes > 0 }));
+  }
+
+  // The Backend of the API.
+
+  backend(parts: BackendParts): Backend {
+    const { executors, self, clusterName, version } = parts;
+    const faceMetrics = new Registry();
+    collectDefaultMetrics({ register: faceMetrics, prefix: "pawl_" });
+    return {
+      change: (change, origin) => this.change(change, origin),
+      query: (query, consistency) => this.query(query, consistency),
+      logs: (executionId) => this.findLogs(executionId, self),
+      subscribe: (wake) => {
+        this.subscribers.add(wake);
+        return () => this.subscribers.delete(wake);
+      },
+      health: () => ({ live: !this.ended, ready: this.standing.ready && !this.stopping, reason: this.stopping ? "stopping" : this.standing.reason }),
+      metrics: async () => (await this.coreMetrics()) + (await faceMetrics.metrics()),
+      jobTypes: () => [...executors.keys()],
+      validatePayload: (jobType, payload) => executors.get(jobType)?.validate(payload),
+      memberApi: () => ({ selfId: self, clusterName, version }),
+    };
+  }
+
+  private change(change: Change, origin: ChangeOrigin): Promise<ChangeReply> {
+    if (this.ended || this.stopping) return Promise.reject(new PawlError("unavailable", "this node is stopping; ask another one"));
+    const id = ++this.lastId;
+    return new Promise((resolve, reject) => {
+      this.changes.set(id, { resolve, reject });
+      this.outgoing.push({ id, change, key: keyOf(origin), bytes: 512 });
+      if (this.outgoing.length === 1) queueMicrotask(() => this.sendChanges());
+    });
+  }
+
+  private sendChanges(): void {
+    const changes = this.outgoing;
+    this.outgoing = [];
+    this.post({ kind: "changes", changes });
+  }
+
+  private query(query: Query, consistency: Consistency): Promise<Answered> {
+    if (this.ended) return Promise.reject(gone());
+    const id = ++this.lastId;
+    return new Promise((resolve, reject) => {
+      this.queries.set(id, { resolve, reject });
+      this.post({ kind: "query", id, query, consistency });
+    });
+  }
+
+  /** Output stays on the node that made it: looked for here, then asked of the node that ran the newest attempt. */
+  private async findLogs(executionId: string, self: string): Promise<readonly OutputPart[] | undefined> {
+    const own = this.ownLogs(executionId);
+    if (own) return own;
+    const { answer } = await this.query({ kind: "execution", executionId }, "stale");
+    const node = answer.kind === "execution" ? answer.execution?.nodeId : undefined;
+    if (node === undefined || node === self || this.ended) return undefined;
+    const id = ++this.lastId;
+    return new Promise((resolve) => {
+      this.logs.set(id, resolve);
+      this.post({ kind: "logs", id, node, executionId });
+    });
+  }
+
+  private coreMetrics(): Promise<string> {
+    if (this.ended) return Promise.resolve("");
+    const id = ++this.lastId;
+    return new Promise((resolve) => {
+      this.texts.set(id, resolve);
+      this.post({ kind: "metrics", id });
+    });
+  }
+
+  // The end.
+
+  /** Refuses new changes here and hands leadership over. */
+  leave(): void {
+    this.stopping = true;
+    this.post({ kind: "hand_over" });
+  }
+
+  /** Flushes what the core has and ends its thread. */
+  async stop(): Promise<void> {
+    if (!this.ended) {
+      const stopped = new Promise<void>((resolve) => (this.settleStopped = resolve));
+      this.post({ kind: "stop" });
+      await stopped;
+    }
+    await this.terminate();
+  }
+
+  async terminate(): Promise<void> {
+    this.ended = true;
+    await this.worker.terminate();
+  }
+}
+
+function settle<T>(waiting: Map<number, Waiting<T>>, id: number, value: T | undefined, error: PawlError | undefined): void {
+  const entry = waiting.get(id);
+  waiting.delete(id);
+  if (error) entry?.reject(error);
+  else if (value !== undefined) entry?.resolve(value);
+}
+
+/** The scope of a key is the principal, the route and the key itself (H11); stored as a hash of fixed length. */
+function keyOf(origin: ChangeOrigin): KeyUse | undefined {
+  if (origin.key === undefined) return undefined;
+  const scope = createHash("sha256").update(JSON.stringify([origin.principal, origin.route, origin.key])).digest("hex");
+  return { scope, bodyHash: origin.bodyHash ?? "" };
+}

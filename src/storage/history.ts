@@ -1,0 +1,205 @@
+// Owns: the history of ended executions: one file of blocks per UTC day of their end, which of it a checkpoint may name, and the
+// reads over all of it. Bytes are in historyblock.ts, one day in historyday.ts; what a row means and when days go is src/jobs.
+// (T1) flush() writes what is in memory and syncs it; marks() taken in the same turn are what the state of that turn consists of.
+//      The files are synced before the checkpoint that names their length is written (checkpoint.ts).
+// (T2) At open each file is cut to its mark, and a file without one is removed: both are rows that the log will bring again. A file
+//      shorter than its mark has lost rows: quarantined.
+// (T3) A dropped day's file is removed only when a checkpoint that no longer names it is durable.
+
+import { assert } from "../base/errors.ts";
+import { limits } from "../limits.ts";
+import { Block, column, lastUpTo, rowAt } from "./historyblock.ts";
+import { HistoryDay } from "./historyday.ts";
+import { quarantined } from "./quarantine.ts";
+import type { Rows } from "./historyblock.ts";
+import type { Files } from "./disk.ts";
+import type { HistoryMarks } from "./historymarks.ts";
+import type { HistoryRow, HistorySink } from "../jobs/history.ts";
+
+const DAY_MS = 86_400_000;
+/** What a look at a block's summary costs in a scan, as a share of reading the block. */
+const SUMMARIES_PER_BLOCK = 64;
+
+export type HistoryQuery = {
+  /** Bits 1 << ending; all when absent. */
+  readonly endingMask?: number | undefined;
+  /** Scheduled times in [fromMs, toMs); of a range any of its due times. */
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+  /** Only rows with smaller ordinals. */
+  readonly beforeOrdinal?: number | undefined;
+  readonly limit: number;
+};
+
+/** `next` is the beforeOrdinal to go on with: a page may be short, even empty, before the end. Undefined at the end. */
+export type HistoryPage = { readonly rows: readonly HistoryRow[]; readonly next: number | undefined };
+
+export class HistoryStore implements HistorySink {
+  private readonly files: Files;
+  private readonly folder: string;
+  /** By day number. */
+  private readonly days = new Map<number, HistoryDay>();
+  private readonly unsynced = new Set<string>();
+  private readonly cache = new Map<string, Block>();
+  private nextOrdinal = 1;
+  private keptFrom = 0;
+  /** Files of dropped days: not yet unnamed by marks(), and unnamed by the newest marks(). */
+  private dropped: string[] = [];
+  private removable: string[] = [];
+
+  private constructor(files: Files, shard: number) {
+    this.files = files;
+    this.folder = `history/${shard}/`;
+  }
+
+  /** Throws PawlError("quarantined") when the files do not hold what the marks say (T2). */
+  static open(files: Files, shard: number, marks: HistoryMarks): HistoryStore {
+    const store = new HistoryStore(files, shard);
+    const named = new Set(marks.days.map(({ day }) => store.nameOf(day)));
+    for (const name of files.list(store.folder)) if (!named.has(name)) files.remove(name);
+    for (const { day, length } of marks.days) store.dayOf(day).restore(length);
+    store.nextOrdinal = marks.nextOrdinal;
+    const last = Math.max(0, ...[...store.days.values()].map(({ lastOrdinal }) => lastOrdinal));
+    if (last >= marks.nextOrdinal) throw quarantined("history", `holds record ${last}, but ${marks.nextOrdinal} comes next`);
+    return store;
+  }
+
+  /** Ordinals come without gaps. The row is copied. */
+  append(row: HistoryRow): void {
+    assert(row.ordinal === this.nextOrdinal, `history record ${row.ordinal} where ${this.nextOrdinal} is due`);
+    this.nextOrdinal++;
+    const day = this.dayOf(Math.max(this.keptFrom, Math.floor(row.endAtMs / DAY_MS)));
+    if (!day.hasTail) this.closeOldestTail();
+    day.append(row);
+    this.unsynced.add(day.name);
+  }
+
+  /** Writes everything appended so far and syncs it, then calls `done` as Files.sync does. */
+  flush(done: (error?: Error) => void): void {
+    for (const day of this.days.values()) day.writeTail();
+    const names = [...this.unsynced];
+    this.unsynced.clear();
+    this.files.sync(names, done);
+  }
+
+  /** What a checkpoint of this turn's state must name. Only right after flush() (T1). */
+  marks(): HistoryMarks {
+    const days = [...this.days.values()];
+    assert(days.every((day) => !day.hasTail), "marks() follows flush() in the same turn (T1)");
+    this.removable.push(...this.dropped.splice(0));
+    return { nextOrdinal: this.nextOrdinal, days: days.map(({ day, length }) => ({ day, length })) };
+  }
+
+  /** The checkpoint with the newest marks is durable: files that it does not name are removed (T3). */
+  checkpointed(): void {
+    for (const name of this.removable.splice(0)) this.files.remove(name);
+  }
+
+  /** Forgets all days that ended before `dayMs`. Their records are "aged out" from now on. */
+  dropDaysBefore(dayMs: number): void {
+    this.keptFrom = Math.max(this.keptFrom, Math.floor(dayMs / DAY_MS));
+    for (const [number, day] of this.days) {
+      if (number >= this.keptFrom) continue;
+      this.days.delete(number);
+      this.unsynced.delete(day.name);
+      if (day.length > 0) this.dropped.push(day.name);
+    }
+  }
+
+  /** The record, or undefined when there is none or it has aged out. Reads throw PawlError("quarantined") on damage. */
+  record(ordinal: number): HistoryRow | undefined {
+    for (const day of this.days.values()) {
+      if (ordinal > day.lastOrdinal) continue;
+      const place = day.lastUpTo(ordinal);
+      if (place?.ordinal !== ordinal) continue;
+      const rows = day.rowsOf(place.part);
+      return rowAt(rows, lastUpTo(rows, ordinal));
+    }
+    return undefined;
+  }
+
+  /** The record of an execution, newest days first. */
+  findSequence(sequence: number): HistoryRow | undefined {
+    if (sequence === 0) return undefined;
+    for (const day of [...this.days.values()].sort((a, b) => b.day - a.day)) {
+      const found = day.findSequence(sequence);
+      if (found !== undefined) return rowAt(found.rows, found.at);
+    }
+    return undefined;
+  }
+
+  /** Newest first by ordinal. Bounded work: see HistoryPage. */
+  scan(query: HistoryQuery): HistoryPage {
+    const { endingMask = -1, fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY } = query;
+    const rows: HistoryRow[] = [];
+    let before = query.beforeOrdinal ?? this.nextOrdinal;
+    for (let budget = limits.historyBlocksPerScanMax * SUMMARIES_PER_BLOCK; budget > 0; ) {
+      const newest = this.newestBefore(before);
+      if (newest === undefined) return { rows, next: undefined };
+      const { day, part, ordinal, floor } = newest;
+      const mayHold = day.mayHold(part, endingMask, fromMs, toMs);
+      budget -= mayHold ? SUMMARIES_PER_BLOCK : 1;
+      before = Math.max(day.firstOrdinal(part), floor + 1);
+      if (!mayHold) continue;
+      const found = day.rowsOf(part);
+      for (let at = lastUpTo(found, ordinal); at >= 0 && found.value(column.ordinal, at) > floor; at--) {
+        if (!matches(found, at, endingMask, fromMs, toMs)) continue;
+        rows.push(rowAt(found, at));
+        if (rows.length === query.limit) return { rows, next: found.value(column.ordinal, at) };
+      }
+    }
+    return { rows, next: before };
+  }
+
+  /** The newest row before an ordinal, and the newest one of all other days: down to there its part is alone. */
+  private newestBefore(before: number): { day: HistoryDay; part: number; ordinal: number; floor: number } | undefined {
+    let newest: { day: HistoryDay; part: number; ordinal: number } | undefined;
+    let floor = 0;
+    for (const day of this.days.values()) {
+      const place = day.lastUpTo(before - 1);
+      if (place === undefined) continue;
+      if (newest === undefined || place.ordinal > newest.ordinal) {
+        floor = Math.max(floor, newest?.ordinal ?? 0);
+        newest = { day, ...place };
+      } else {
+        floor = Math.max(floor, place.ordinal);
+      }
+    }
+    return newest === undefined ? undefined : { ...newest, floor };
+  }
+
+  private closeOldestTail(): void {
+    const open = [...this.days.values()].filter((day) => day.hasTail);
+    if (open.length < limits.historyDaysOpenMax) return;
+    open.reduce((a, b) => (a.lastOrdinal < b.lastOrdinal ? a : b)).writeTail();
+  }
+
+  private dayOf(number: number): HistoryDay {
+    let day = this.days.get(number);
+    if (day === undefined) {
+      day = new HistoryDay(number, this.nameOf(number), this.files, (name, offset, length) => this.load(name, offset, length));
+      this.days.set(number, day);
+    }
+    return day;
+  }
+
+  private nameOf(day: number): string {
+    return this.folder + new Date(day * DAY_MS).toISOString().slice(0, 10);
+  }
+
+  /** A block through the cache; the one used last is the last of the map. */
+  private load(name: string, offset: number, length: number): Block {
+    const key = `${name}@${offset}`;
+    const block = this.cache.get(key) ?? new Block(name, offset, this.files.read(name, offset, length));
+    this.cache.delete(key);
+    this.cache.set(key, block);
+    if (this.cache.size > limits.historyBlocksCachedMax) this.cache.delete(this.cache.keys().next().value as string);
+    return block;
+  }
+}
+
+function matches(rows: Rows, at: number, endingMask: number, fromMs: number, toMs: number): boolean {
+  if (((1 << rows.value(column.ending, at)) & endingMask) === 0) return false;
+  const scheduled = rows.value(column.scheduledAtMs, at);
+  return scheduled < toMs && (scheduled >= fromMs || rows.value(column.rangeToMs, at) >= fromMs);
+}

@@ -1,0 +1,273 @@
+// Owns: this node as a worker, on the core's side: its session, its lease, which attempts it holds, and results until they are in the
+// log. The executors and user code are on the face (runner.ts); leases at the other end are in src/dispatch.
+// (W1) Only a start that this node applied itself, for its present session, while its lease is alive, reaches the face; every other
+//      start of this session is reported as not_started (H6a, b).
+// (W2) A session ends when its lease lapses on this node's clock, and is never revived; the next join names what is still held, so
+//      that running work outlives silence (H6e, P8).
+// (W3) A result is kept and sent again until an applied entry has it, whatever its verdict (H6f).
+// (W4) A lease is counted from when the node asked, the leader's from when it heard: the node's lapses first.
+
+import { executionId } from "../base/token.ts";
+import { utf8Text } from "../base/bytes.ts";
+import { coldKeys } from "../jobs/cold.ts";
+import type { HeldAttempt } from "../jobs/command.ts";
+import { decodeDefinition } from "../jobs/definition.ts";
+import { ResultWriter, resultOutcome } from "../jobs/items.ts";
+import { liveState } from "../jobs/livetable.ts";
+import type { JobSpec } from "../jobs/spec.ts";
+import type { State } from "../jobs/state.ts";
+import { limits } from "../limits.ts";
+import type { ResultBatch, StartBatch, StartDetails, StopBatch } from "./types.ts";
+
+export type SessionMessage =
+  /** Asks for a session. `known`: the newest session of its own that the node has applied. */
+  | {
+      readonly kind: "join"; readonly node: string; readonly incarnation: number; readonly slots: number; readonly tags: readonly string[];
+      readonly known: number; readonly held: readonly HeldAttempt[];
+    }
+  /** Renews the lease of a session. `sentAtMs`: the node's monotonic time, echoed; `wallMs`: its wall clock (H13). */
+  | { readonly kind: "beat"; readonly node: string; readonly session: number; readonly sentAtMs: number; readonly wallMs: number }
+  /** Packed result items (src/jobs/items.ts). */
+  | { readonly kind: "results"; readonly session: number; readonly items: Uint8Array }
+  /** Answer to reconcile: every attempt that the node still answers for. */
+  | { readonly kind: "held"; readonly term: number; readonly session: number; readonly held: readonly HeldAttempt[] };
+
+export interface SessionIo {
+  /** To whoever leads now, this node itself included; false when nobody is known to. */
+  toLeader(message: SessionMessage): boolean;
+  start(batch: StartBatch): void;
+  stop(batch: StopBatch): void;
+}
+
+export type WorkerIdentity = { readonly node: string; readonly incarnation: number; readonly slots: number; readonly tags: readonly string[] };
+
+type Finished = { readonly token: number; readonly outcome: number; readonly startAtMs: number; readonly endAtMs: number; readonly error: string; sentAtMs: number };
+
+export class WorkerSession {
+  private readonly identity: WorkerIdentity;
+  private readonly io: SessionIo;
+  private readonly state: State;
+  private session = 0;
+  /** Newest session of this node, this incarnation, that was applied; open or not. */
+  private known = 0;
+  private leaseUntilMs = Number.NEGATIVE_INFINITY;
+  private joinSentAtMs = Number.NEGATIVE_INFINITY;
+  private nextBeatMs = 0;
+  /** Tokens of attempts on the face, by execution; void ones wait only for the face to let go. */
+  private readonly running = new Map<number, { readonly token: number; void: boolean }>();
+  private readonly finished = new Map<number, Finished>();
+  private arrivals: number[] = [];
+  private reconcile: { readonly term: number; readonly session: number; readonly index: number } | undefined;
+
+  constructor(identity: WorkerIdentity, state: State, io: SessionIo) {
+    this.identity = identity;
+    this.state = state;
+    this.io = io;
+  }
+
+  /** Number of the open session, 0 while there is none. */
+  get number(): number {
+    return this.session;
+  }
+
+  get runningCount(): number {
+    return this.running.size;
+  }
+
+  /** Results that no applied entry has yet. */
+  get unsettled(): number {
+    return this.finished.size;
+  }
+
+  nextWakeMs(): number {
+    return this.nextBeatMs;
+  }
+
+  /** Renews the lease or asks for a session; sends again what was not heard of. */
+  tick(nowMs: number, wallMs: number): void {
+    if (this.session !== 0 && nowMs >= this.leaseUntilMs) this.session = 0;
+    if (nowMs < this.nextBeatMs) return;
+    this.nextBeatMs = nowMs + limits.beatMs;
+    const { node } = this.identity;
+    if (this.session === 0) this.join(nowMs);
+    else this.io.toLeader({ kind: "beat", node, session: this.session, sentAtMs: nowMs, wallMs });
+    this.resend(nowMs, limits.resultResendMs);
+  }
+
+  private join(nowMs: number): void {
+    const { node, incarnation, slots, tags } = this.identity;
+    const held = this.held();
+    if (this.io.toLeader({ kind: "join", node, incarnation, slots, tags, known: this.known, held })) this.joinSentAtMs = nowMs;
+  }
+
+  private held(): HeldAttempt[] {
+    const held: HeldAttempt[] = [];
+    for (const [sequence, attempt] of this.running) if (!attempt.void) held.push({ sequence, token: attempt.token });
+    for (const [sequence, result] of this.finished) held.push({ sequence, token: result.token });
+    return held;
+  }
+
+  /** A new leader is known: it hears at once that this node lives and what it has finished. */
+  leaderChanged(nowMs: number, wallMs: number): void {
+    this.nextBeatMs = nowMs;
+    this.tick(nowMs, wallMs);
+    this.resend(nowMs, 0);
+  }
+
+  beatReply(session: number, sentAtMs: number, alive: boolean): void {
+    if (session !== this.session) return;
+    if (alive) this.leaseUntilMs = Math.max(this.leaseUntilMs, sentAtMs + limits.leaseNodeMs);
+    else this.session = 0;
+  }
+
+  /** Leadership over this session is asked to be settled; answered once the entry at `index` is applied. */
+  reconciled(term: number, session: number, index: number): void {
+    this.reconcile = { term, session, index };
+    this.answerReconcile();
+  }
+
+  private answerReconcile(): void {
+    const asked = this.reconcile;
+    if (!asked || this.state.appliedIndex < asked.index) return;
+    this.reconcile = undefined;
+    if (asked.session !== this.session) return;
+    this.resend(Number.POSITIVE_INFINITY, 0);
+    this.io.toLeader({ kind: "held", term: asked.term, session: asked.session, held: this.held() });
+  }
+
+  // Called by apply (the Watcher of src/jobs/state.ts).
+
+  started(slot: number, session: number): void {
+    if (session === this.session) this.arrivals.push(slot);
+  }
+
+  stopped(sequence: number, token: number, reason: "cancelled" | "void"): void {
+    const result = this.finished.get(sequence);
+    if (reason === "void" && result?.token === token) this.finished.delete(sequence);
+    const attempt = this.running.get(sequence);
+    if (!attempt || attempt.token !== token) return;
+    if (reason === "void") attempt.void = true;
+    this.io.stop({ sequences: [sequence], tokens: [token], reason });
+  }
+
+  settled(sequence: number, token: number): void {
+    if (this.finished.get(sequence)?.token === token) this.finished.delete(sequence);
+  }
+
+  sessionOpened(node: string, incarnation: number, session: number): void {
+    if (node !== this.identity.node || incarnation !== this.identity.incarnation) return;
+    this.known = session;
+    this.session = session;
+    this.leaseUntilMs = this.joinSentAtMs + limits.leaseNodeMs;
+    for (const [sequence, attempt] of this.running) {
+      if (!attempt.void && !this.owns(sequence, attempt.token)) this.stopped(sequence, attempt.token, "void");
+    }
+    for (const [sequence, result] of this.finished) if (!this.owns(sequence, result.token)) this.finished.delete(sequence);
+  }
+
+  sessionClosed(session: number): void {
+    if (session !== this.session) return;
+    this.session = 0;
+    this.nextBeatMs = 0;
+  }
+
+  private owns(sequence: number, token: number): boolean {
+    const { live } = this.state;
+    const slot = live.find(sequence);
+    return slot !== 0 && live.token[slot] === token && live.session[slot] === this.session;
+  }
+
+  /** After each applied entry: hands its starts to the face as one batch, or reports them as not started (W1). */
+  entryApplied(nowMs: number): void {
+    if (this.arrivals.length > 0) this.takeArrivals(nowMs);
+    this.answerReconcile();
+  }
+
+  private takeArrivals(nowMs: number): void {
+    const { live } = this.state;
+    const alive = this.session !== 0 && nowMs < this.leaseUntilMs;
+    const startable: number[] = [];
+    for (const slot of new Set(this.arrivals)) {
+      const sequence = live.sequence[slot] as number;
+      const token = live.token[slot] as number;
+      if (!this.owns(sequence, token)) continue;
+      if (alive && live.state[slot] === liveState.running) startable.push(slot);
+      else this.finish(sequence, token, resultOutcome.notStarted, 0, 0, "");
+    }
+    this.arrivals = [];
+    this.handOver(startable);
+    this.resend(nowMs, limits.resultResendMs);
+  }
+
+  private handOver(slots: readonly number[]): void {
+    if (slots.length === 0) return;
+    const batch = startBatch(this.state, slots, this.leaseUntilMs);
+    for (let i = 0; i < batch.count; i++) this.running.set(batch.sequences[i] as number, { token: batch.tokens[i] as number, void: false });
+    this.io.start(batch);
+  }
+
+  /** What the face says became of attempts. */
+  results(batch: ResultBatch, nowMs: number): void {
+    for (let i = 0; i < batch.count; i++) {
+      const sequence = batch.sequences[i] as number;
+      const token = batch.tokens[i] as number;
+      const attempt = this.running.get(sequence);
+      if (!attempt || attempt.token !== token) continue;
+      this.running.delete(sequence);
+      if (attempt.void) continue;
+      this.finish(sequence, token, batch.outcomes[i] as number, batch.startAtMs[i] as number, batch.endAtMs[i] as number, batch.errors?.[i] ?? "");
+    }
+    this.resend(nowMs, limits.resultResendMs);
+  }
+
+  private finish(sequence: number, token: number, outcome: number, startAtMs: number, endAtMs: number, error: string): void {
+    this.finished.set(sequence, { token, outcome, startAtMs, endAtMs, error, sentAtMs: Number.NEGATIVE_INFINITY });
+  }
+
+  /** Sends the results that were not sent in the last `olderMs`. */
+  private resend(nowMs: number, olderMs: number): void {
+    if (this.finished.size === 0) return;
+    const writer = new ResultWriter();
+    for (const [sequence, result] of this.finished) {
+      if (nowMs - result.sentAtMs < olderMs) continue;
+      if (nowMs !== Number.POSITIVE_INFINITY) result.sentAtMs = nowMs;
+      writer.add(sequence, result.token, result.outcome, result.startAtMs, result.endAtMs, 0, result.error);
+    }
+    if (writer.count > 0) this.io.toLeader({ kind: "results", session: this.session, items: writer.take() });
+  }
+}
+
+function startBatch(state: State, slots: readonly number[], notAfterMs: number): StartBatch {
+  const { live } = state;
+  const count = slots.length;
+  const batch = {
+    count, notAfterMs, sequences: new Float64Array(count), tokens: new Float64Array(count), attempts: new Uint16Array(count),
+    scheduledAtMs: new Float64Array(count), timeoutsMs: new Float64Array(count), types: new Uint16Array(count),
+    typeNames: [] as string[], details: new Array<StartDetails | undefined>(count),
+  };
+  for (let i = 0; i < count; i++) {
+    const slot = slots[i] as number;
+    const { spec } = state.classOf(live.job[slot] as number);
+    let type = batch.typeNames.indexOf(spec.jobType);
+    if (type < 0) type = batch.typeNames.push(spec.jobType) - 1;
+    batch.sequences[i] = live.sequence[slot] as number;
+    batch.tokens[i] = live.token[slot] as number;
+    batch.attempts[i] = live.attempt[slot] as number;
+    batch.scheduledAtMs[i] = live.scheduledAtMs[slot] as number;
+    batch.timeoutsMs[i] = spec.timeoutMs;
+    batch.types[i] = type;
+    batch.details[i] = spec.jobType === "noop" && !spec.hasPayload ? undefined : detailsOf(state, slot);
+  }
+  return batch;
+}
+
+/** The definition that the execution was pinned to (H12). */
+function detailsOf(state: State, slot: number): StartDetails | undefined {
+  const { live } = state;
+  const stored = state.cold.get(coldKeys.definition(live.job[slot] as number, live.version[slot] as number));
+  if (!stored) return undefined;
+  const { jobId, specJson } = decodeDefinition(stored);
+  const spec = JSON.parse(utf8Text(specJson)) as JobSpec;
+  const deliverOnce = spec.class.delivery === "at_most_once";
+  return { jobId, executionId: executionId(state.idSpace, live.sequence[slot] as number), payload: spec.payload, deliverOnce };
+}
