@@ -31,7 +31,9 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
 };
 
 /** The codes of what Fastify refuses by itself. */
-const codeOfStatus: Readonly<Record<number, ErrorCode>> = { 400: "invalid", 404: "not_found", 413: "too_large", 414: "too_large", 503: "unavailable" };
+const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
+  400: "invalid", 404: "not_found", 413: "too_large", 414: "too_large", 503: "unavailable",
+};
 
 const RETRY_AFTER_SECONDS: Readonly<Record<number, string>> = { 429: "1", 503: "1" };
 

@@ -143,7 +143,9 @@ const problem = (status: number, code: string, outcome?: string): Try => ({ stat
 const job = { job_type: "noop", schedule_time: AT };
 
 test("a change is tried on the other servers, always under one key (C2)", async () => {
-  const { client: flaky, sent } = scriptedClient([lost(), problem(503, "no_quorum", "rejected"), unreached(), { status: 201, body: '{"status":"submitted"}' }]);
+  const { client: flaky, sent } = scriptedClient([
+    lost(), problem(503, "no_quorum", "rejected"), unreached(), { status: 201, body: '{"status":"submitted"}' },
+  ]);
   assert.deepEqual(await flaky.jobs.submit(job), { status: "submitted" });
   assert.deepEqual(sent.map(({ server }) => server), ["http://a", "http://b", "http://a", "http://b"]);
   const keys = new Set(sent.map(({ headers }) => headers["idempotency-key"]));
@@ -222,7 +224,8 @@ test("over the network a refused connection is rejected, a broken one unknown", 
 test("an embedded program uses the same client without a socket", async () => {
   const own = await face();
   const embedded = createClient({ server: "http://embedded", token: TOKEN, transport: embeddedTransport(own.api), system: own.system });
-  assert.deepEqual(await embedded.jobs.submit({ job_id: "z", job_type: "noop", schedule: { every: "PT1S" } }), { status: "submitted", job_id: "z" });
+  const made = await embedded.jobs.submit({ job_id: "z", job_type: "noop", schedule: { every: "PT1S" } });
+  assert.deepEqual(made, { status: "submitted", job_id: "z" });
   assert.equal((await embedded.jobs.get("z")).schedule?.every, "PT1S");
   const stream = embedded.events({ after: "0.0" });
   own.backend.emit("job.submitted", "z");

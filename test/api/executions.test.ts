@@ -4,8 +4,8 @@ import type { ExecutionView } from "../../src/jobs/views.ts";
 import { ask, face } from "./harness.ts";
 
 const view: ExecutionView = {
-  executionId: "c-1", jobId: "a", kind: "scheduled", scheduledAtMs: 1_000, status: "completed", attempt: 2, fencingToken: "18014398509481984123",
-  nodeId: "n2", startAtMs: 1_012, endAtMs: 2_000,
+  executionId: "c-1", jobId: "a", kind: "scheduled", scheduledAtMs: 1_000, status: "completed", attempt: 2,
+  fencingToken: "18014398509481984123", nodeId: "n2", startAtMs: 1_012, endAtMs: 2_000,
 };
 
 test("an execution answers exactly as written", async () => {
@@ -28,9 +28,9 @@ test("working states have public words, and ranges say how far they go", async (
   const range = { executionId: "", status: "missed", reason: "misfire", attempt: 0, rangeToMs: 9_000, rangeCount: 9 } as const;
   backend.executions.set("c-3", { ...fresh, ...range });
   const [retrying, cancelling, missed] = (await ask(api, "GET", "/api/v1/executions")).json();
-  assert.deepEqual([retrying.status, retrying.detail, retrying.kind, retrying.next_attempt_at, retrying.error, retrying.lateness_ms, retrying.node_id], [
-    "queued", "retrying", "trigger", "1970-01-01T00:00:05.000Z", "exit 1", null, null,
-  ]);
+  assert.deepEqual([retrying.status, retrying.detail, retrying.kind], ["queued", "retrying", "trigger"]);
+  assert.deepEqual([retrying.next_attempt_at, retrying.error], ["1970-01-01T00:00:05.000Z", "exit 1"]);
+  assert.deepEqual([retrying.lateness_ms, retrying.node_id, retrying.fencing_token], [null, null, null]);
   assert.deepEqual([cancelling.status, cancelling.detail, "kind" in cancelling], ["running", "cancelling", false]);
   assert.deepEqual([missed.execution_id, missed.status, missed.reason, missed.range_to, missed.range_count, missed.retries], [
     null, "missed", "misfire", "1970-01-01T00:00:09.000Z", 9, 0,
@@ -40,7 +40,8 @@ test("working states have public words, and ranges say how far they go", async (
 test("lists filter and page like those of jobs", async () => {
   const { api, backend } = await face();
   for (const id of ["c-1", "c-2", "c-3"]) backend.executions.set(id, { ...view, executionId: id });
-  const first = await ask(api, "GET", "/api/v1/executions?job_id=a&status=failed&from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z&limit=2&consistency=stale");
+  const span = "from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z";
+  const first = await ask(api, "GET", `/api/v1/executions?job_id=a&status=failed&${span}&limit=2&consistency=stale`);
   assert.equal(first.json().length, 2);
   assert.match(String(first.headers.link), /^<\/api\/v1\/executions\?.*cursor=2>; rel="next"$/);
   const filter = { jobId: "a", status: "failed", fromMs: Date.UTC(2026, 0), toMs: Date.UTC(2026, 1) };
@@ -68,7 +69,8 @@ test("output is plain text that no browser shows as a page, or JSON (T15)", asyn
   const text = await ask(api, "GET", "/api/v1/executions/c-1/logs");
   assert.equal(text.body, "--- attempt 1, stdout ---\n<script>alert(1)</script>\n--- attempt 2, stderr, cut ---\nlate\n");
   assert.equal(text.headers["content-type"], "text/plain; charset=utf-8");
-  assert.deepEqual([text.headers["content-disposition"], text.headers["content-security-policy"]], ["attachment", "default-src 'none'; sandbox"]);
+  assert.equal(text.headers["content-disposition"], "attachment");
+  assert.equal(text.headers["content-security-policy"], "default-src 'none'; sandbox");
   const json = await ask(api, "GET", "/api/v1/executions/c-1/logs", undefined, { accept: "application/json" });
   assert.deepEqual(json.json(), backend.outputs.get("c-1"));
   assert.equal((await ask(api, "GET", "/api/v1/executions/c-2/logs")).statusCode, 404);

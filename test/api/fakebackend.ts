@@ -5,7 +5,8 @@ import { PawlError } from "../../src/base/errors.ts";
 import { patched } from "../../src/jobs/spec.ts";
 import type { JobSpec } from "../../src/jobs/spec.ts";
 import type {
-  Answer, Answered, Change, ChangeOrigin, ChangeReply, ClusterView, Consistency, EventPosition, EventView, ExecutionView, JobView, NodeView, Query,
+  Answer, Answered, Change, ChangeOrigin, ChangeReply, ClusterView, Consistency, EventPosition, EventView, ExecutionView, JobView,
+  NodeView, Page, Query,
 } from "../../src/jobs/views.ts";
 import type { Backend, Health, Member, OutputPart } from "../../src/api/backend.ts";
 
@@ -141,7 +142,7 @@ function before(a: EventPosition, b: EventPosition): boolean {
   return a.index < b.index || (a.index === b.index && a.at < b.at);
 }
 
-function pageOf<T>(all: readonly T[], { limit, cursor }: { limit: number; cursor?: string | undefined }): { items: readonly T[]; cursor?: string } {
+function pageOf<T>(all: readonly T[], { limit, cursor }: { limit: number; cursor?: string | undefined }): Page<T> {
   const from = cursor === undefined ? 0 : Number(cursor);
   if (!Number.isInteger(from)) throw new PawlError("invalid", "cursor: not one of ours", { field: "cursor" });
   const items = all.slice(from, from + limit);

@@ -62,7 +62,9 @@ export async function face(): Promise<Face> {
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 /** Sends a request with the token; `body` as JSON unless it is text already. */
-export function ask(api: Api, method: Method, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<LightMyRequestResponse> {
+export function ask(
+  api: Api, method: Method, url: string, body?: unknown, headers: Record<string, string> = {},
+): Promise<LightMyRequestResponse> {
   const request: InjectOptions = { method, url, headers: { authorization: `Bearer ${TOKEN}`, ...headers } };
   if (body === undefined) return api.inject(request);
   const payload = typeof body === "string" ? body : JSON.stringify(body);
