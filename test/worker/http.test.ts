@@ -146,19 +146,21 @@ test("an answer that breaks off is a failure; a compressed one stays as it is", 
 });
 
 test("the signal ends dialling, waiting for a head and reading a body (H4)", async () => {
-  const stages: [string, (socket: net.Socket) => void][] = [
-    ["no head", () => undefined],
-    ["half a body", (socket) => void socket.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")],
-  ];
-  for (const [stage, answer] of stages) {
+  const half = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
+  for (const stage of ["no head", "half a body"]) {
     for (const deliverOnce of [false, true]) {
+      let closed: (() => void) | undefined;
+      const gone = new Promise<void>((resolve) => (closed = resolve));
       const made = contextOf({ url: "" }, { deliverOnce });
+      const abort = (): void => made.controller.abort(new Error("timed out"));
       const { url } = await rawServer((socket) => {
-        answer(socket);
-        made.controller.abort(new Error("timed out"));
+        socket.on("close", () => closed?.());
+        if (stage === "no head") abort();
+        else socket.write(half);
       });
-      const outcome = await executor.run({ ...made.context, payload: { url } });
+      const outcome = await executor.run({ ...made.context, payload: { url }, output: { write: abort } });
       assert.deepEqual(outcome, { ok: false, error: "timed out" }, stage);
+      await gone;
     }
   }
   const dialling = httpExecutor({ system, allowAddresses: [], dial: () => new net.Socket() });

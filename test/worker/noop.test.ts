@@ -37,6 +37,7 @@ test("it lasts as long as asked, and stops when it is told to", async () => {
   void Promise.resolve(noop.run(first.context)).then(({ ok }) => ends.push(`first ${ok}`));
   void Promise.resolve(noop.run(second.context)).then(({ ok }) => ends.push(`second ${ok}`));
   second.controller.abort();
+  assert.equal(system.timersCount, 1);
   system.advance(99);
   await settled();
   assert.deepEqual(ends, ["second false"]);

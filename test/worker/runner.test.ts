@@ -186,6 +186,7 @@ test("held reports what is pending first: no token is neither held nor reported 
   assert.equal(batches.length, 0);
   assert.deepEqual(runner.held(), [{ sequence: 2, token: 2 }]);
   assert.deepEqual(batches.flatMap(rowsOf).map(brief), ["1/1 completed"]);
+  assert.equal(batches[0]?.tokens.buffer.byteLength, 8);
 });
 
 test("draining starts nothing, and ends with the last attempt or the time", async () => {

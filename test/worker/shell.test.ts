@@ -5,7 +5,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
-import type { OutputStream, RunContext } from "../../src/worker/executor.ts";
+import type { OutputSink, OutputStream, RunContext } from "../../src/worker/executor.ts";
 import { limits } from "../../src/limits.ts";
 import { Journal } from "../../src/worker/journal.ts";
 import { OutputStore } from "../../src/worker/outputs.ts";
@@ -27,12 +27,13 @@ async function run(payload: unknown, overrides: Partial<RunContext> = {}) {
 }
 
 /** Starts a command that writes a line when it is ready; `stopped` is its end. */
-function started(payload: unknown) {
+function started(payload: unknown, sink?: OutputSink) {
   let ready: ((line: string) => void) | undefined;
   const line = new Promise<string>((resolve) => (ready = resolve));
   const { context, controller } = contextOf(payload);
   let text = "";
   const write = (stream: OutputStream, data: Uint8Array | string): void => {
+    sink?.write(stream, data);
     if (stream === "stdout") text += Buffer.from(data as Uint8Array).toString();
     if (text.includes("\n")) ready?.(text.trim());
   };
@@ -100,6 +101,17 @@ test("a cancelled command ends with its grandchildren, the group being killed as
   assert.deepEqual(await stopped, { ok: false, error: "killed by SIGTERM" });
   assert.equal(isAlive(grandchild), false);
   assert.deepEqual([journalled(), system.timersCount], [[], 0]);
+});
+
+test("every member of the group gets the TERM and may still end properly (S3)", async () => {
+  const outputs = new OutputStore();
+  const sink = outputs.open("x", 1);
+  const member = 'trap "echo got it; exit" TERM; echo ready; sleep 600 & wait';
+  const { line, controller, stopped } = started({ command: `trap : TERM; sh -c '${member}' & wait; wait; echo ended` }, sink);
+  await line;
+  controller.abort(new Error("cancelled"));
+  assert.deepEqual(await stopped, { ok: true });
+  assert.equal(outputs.read("x")[0]?.text, "ready\ngot it\nended\n");
 });
 
 test("a command that ignores TERM is killed after the grace (S3)", async () => {
