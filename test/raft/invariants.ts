@@ -34,6 +34,8 @@ export class Invariants {
   private readonly before = new Map<string, number>();
   /** Terms of all entries ever committed; [0] is unused. */
   private readonly committed: number[] = [0];
+  /** The term in which each was first seen committed. */
+  private readonly committedIn: number[] = [0];
   private readonly contents = new Map<number, string>();
   private readonly appliedTo = new Map<NodeId, number>();
 
@@ -117,6 +119,7 @@ export class Invariants {
       must(known === undefined || known === term, 6, node.id, `committed ${index}:${term}, elsewhere ${index}:${known}`);
       if (known !== undefined) continue;
       this.committed[index] = term;
+      this.committedIn[index] = status.term;
       for (const set of this.voters) {
         const holding = set.filter((id) => all.get(id)?.disk.termAt(index) === term);
         must(holding.length * 2 > set.length, 5, node.id, `committed ${index}:${term} is durable only on ${holding.join(",")}`);
@@ -129,10 +132,10 @@ export class Invariants {
     must(known === undefined || known === node.id, 1, node.id, `two leaders in term ${status.term}: ${known}`);
     this.leaders.set(status.term, node.id);
     if (last === undefined || last.role !== "leader" || last.term !== status.term) {
-      // A leader that is deposed without knowing it may lack what was committed in later terms.
+      // Late votes may make a leader of a term that is long over; it may lack what was committed in later ones.
       for (let index = 1; index < this.committed.length; index++) {
         const term = this.committed[index] as number;
-        if (term >= status.term) break;
+        if ((this.committedIn[index] as number) >= status.term) break;
         must(node.termAt(index) === term, 3, node.id, `new leader of term ${status.term} lacks committed ${index}:${term}`);
       }
     }

@@ -174,6 +174,9 @@ function lifeWithCrash(victim: string, point: number, landed: boolean): boolean 
       made.settle();
     }
   }
+  node.diskHeld = false;
+  if (node.store.pending !== undefined) made.land(node);
+  made.pump(node);
   made.run(5000, 25);
   assert.equal(made.leaders().length, 1);
   const logs = made.running.map((one) => one.appliedEntries.map((entry) => `${entry.term}:${entry.data.join()}`).join(" "));
