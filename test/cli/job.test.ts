@@ -50,7 +50,8 @@ test("job add: a file, standard input and the flags beside them (J1)", async (t)
   const input = await ranWith(argv, { env: server.env, input: text });
   assert.deepEqual([file.code, JSON.parse(input.stdout)], [0, { status: "submitted", job_id: "x" }]);
   const common = { job_type: "noop", schedule: { every: "PT1S" } };
-  assert.deepEqual(server.asked.map(({ body }) => body), [{ ...common, priority: "high", payload: 0 }, { ...common, priority: "low", payload: [1] }]);
+  const bodies = server.asked.map(({ body }) => body);
+  assert.deepEqual(bodies, [{ ...common, priority: "high", payload: 0 }, { ...common, priority: "low", payload: [1] }]);
 });
 
 test("flags that contradict each other are refused before anything is sent", async () => {

@@ -59,7 +59,7 @@ export async function allReady(nodes: readonly RunningDevNode[], system: System,
   for (const node of nodes) {
     while (!isStopped() && !(await isReady(node))) {
       const dead = nodes.find((each) => each.ended !== undefined);
-      if (dead && nodes.length > 1) throw new PawlError("unavailable", `${dead.id} ${dead.ended}: ${logTail(dead)}`);
+      if (dead) throw new PawlError("unavailable", `${dead.id} ${dead.ended}: ${logTail(dead)}`);
       if (system.monotonicMs() > deadlineMs) throw new PawlError("unavailable", `${node.id} is not ready yet: ${logTail(node)}`);
       await new Promise<void>((resolve) => system.after(limits.devPollMs, resolve));
     }
