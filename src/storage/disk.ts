@@ -45,6 +45,9 @@ export interface Files {
   remove(name: string): void;
 }
 
+/** Runs a function in a later turn of the loop. */
+export type Soon = (run: () => void) => void;
+
 export type KvOptions = { readonly writeBufferBytes: number; readonly openFilesMax: number; readonly compression: boolean };
 
 export interface Disk {

@@ -86,13 +86,25 @@ export function lastUpTo(rows: Rows, ordinal: number): number {
   return low - 1;
 }
 
-/** What a field of a row is a distance from (N1). `get` reads fields stored before it. */
-function reference(field: number, row: number, get: (field: number, row: number) => number): number {
-  if (field === column.ordinal) return row;
-  if (field === column.previous) return get(column.ordinal, row);
-  if (field === column.startAtMs || field === column.rangeToMs) return get(column.scheduledAtMs, row);
-  if (field === column.endAtMs) return get(column.startAtMs, row) || get(column.scheduledAtMs, row);
-  return 0;
+/** The field that a field is a distance from (N1); of an end, the scheduled time stands in for a start that is 0. -1 for none. */
+const references = fields.map((_, field) => {
+  if (field === column.previous) return column.ordinal;
+  if (field === column.startAtMs || field === column.rangeToMs) return column.scheduledAtMs;
+  return field === column.endAtMs ? column.startAtMs : -1;
+});
+
+/** Distances of a field's values from their references; NaN stands for a value that is 0. */
+function distancesOf(field: number, columns: readonly Float64Array[], out: Float64Array): void {
+  const values = columns[field] as Float64Array;
+  const bases = columns[references[field] ?? -1];
+  const scheduled = columns[column.scheduledAtMs] as Float64Array;
+  for (let row = 0; row < out.length; row++) {
+    const value = values[row] as number;
+    let from = field === column.ordinal ? row : 0;
+    if (bases !== undefined) from = bases[row] as number;
+    if (from === 0 && field === column.endAtMs) from = scheduled[row] as number;
+    out[row] = value === 0 ? Number.NaN : value - from;
+  }
 }
 
 /** `columns` holds a column per field, and the number of its note (from 1, 0 for none) in the last. */
@@ -100,12 +112,8 @@ export function encodeBlock(place: BlockPlace, columns: readonly Float64Array[],
   const out = new ByteWriter(HEADER_BYTES + count * 40 + 1024);
   out.raw(new Uint8Array(HEADER_BYTES));
   const distances = new Float64Array(count);
-  const get = (field: number, row: number): number => (columns[field] as Float64Array)[row] as number;
   for (let field = 0; field < COLUMNS; field++) {
-    for (let row = 0; row < count; row++) {
-      const value = get(field, row);
-      distances[row] = value === 0 ? Number.NaN : value - reference(field, row, get);
-    }
+    distancesOf(field, columns, distances);
     encodeColumn(out, distances);
   }
   encodeNotes(out, notes);
@@ -114,7 +122,6 @@ export function encodeBlock(place: BlockPlace, columns: readonly Float64Array[],
   return block;
 }
 
-/** NaN stands for a field that is 0. */
 function encodeColumn(out: ByteWriter, distances: Float64Array): void {
   let least = Number.POSITIVE_INFINITY;
   let greatest = Number.NEGATIVE_INFINITY;
@@ -218,7 +225,6 @@ export class Block implements Rows {
   private readonly allZero = new Uint8Array(COLUMNS);
   private readonly hasZero = new Uint8Array(COLUMNS);
   private readonly base = new Float64Array(COLUMNS);
-  private readonly get = (field: number, row: number): number => this.value(field, row);
 
   /** Throws PawlError("quarantined") when the body fails its CRC. */
   constructor(name: string, offset: number, bytes: Uint8Array) {
@@ -246,8 +252,15 @@ export class Block implements Rows {
     let stored = 0;
     for (let at = from + width - 1; at >= from; at--) stored = stored * 256 + (this.bytes[at] as number);
     const base = this.base[field] as number;
-    if (this.hasZero[field] === 1) return stored === 0 ? 0 : base + stored - 1 + reference(field, row, this.get);
-    return this.allZero[field] === 1 ? 0 : base + stored + reference(field, row, this.get);
+    if (this.allZero[field] === 1 || (this.hasZero[field] === 1 && stored === 0)) return 0;
+    return base + stored - (this.hasZero[field] as number) + this.reference(field, row);
+  }
+
+  private reference(field: number, row: number): number {
+    if (field === column.ordinal) return row;
+    const from = references[field] ?? -1;
+    if (from < 0) return 0;
+    return this.value(from, row) || (field === column.endAtMs ? this.value(column.scheduledAtMs, row) : 0);
   }
 
   note(row: number): string {

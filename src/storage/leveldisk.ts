@@ -7,14 +7,16 @@
 //      thread pool.
 // (L3) LevelDB 1.20 does not sync the directory when it starts a new write-ahead file. A write is done only when the directory
 //      has been synced as well, if it changed.
+// (L4) A large batch is handed over in slices, a turn of the loop each: classic-level copies every value within the call.
 
 import { ClassicLevel } from "classic-level";
 import { mkdirSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PawlError, assert, messageOf } from "../base/errors.ts";
+import { limits } from "../limits.ts";
 import { PosixFiles } from "./posixfiles.ts";
-import type { Disk, Files, Kv, KvOp, KvOptions, KvRange } from "./disk.ts";
+import type { Disk, Files, Kv, KvOp, KvOptions, KvRange, Soon } from "./disk.ts";
 
 type Level = ClassicLevel<string, Uint8Array>;
 
@@ -22,11 +24,13 @@ export class LevelDisk implements Disk {
   readonly files: Files;
   private readonly root: string;
   private readonly posix: PosixFiles;
-  private readonly open_: LevelKv[] = [];
+  private readonly opened: LevelKv[] = [];
+  private readonly soon: Soon;
 
   /** `root` is made, readable by its owner alone, if it does not exist. */
-  constructor(root: string) {
+  constructor(root: string, soon: Soon) {
     this.root = root;
+    this.soon = soon;
     mkdirSync(root, { recursive: true, mode: 0o700 });
     this.posix = new PosixFiles(root);
     this.files = this.posix;
@@ -50,13 +54,13 @@ export class LevelDisk implements Disk {
     } catch (error) {
       throw openError(path, error);
     }
-    const kv = new LevelKv(path, level);
-    this.open_.push(kv);
+    const kv = new LevelKv(path, level, this.soon);
+    this.opened.push(kv);
     return kv;
   }
 
   async close(): Promise<void> {
-    for (const kv of this.open_.splice(0)) await kv.close();
+    for (const kv of this.opened.splice(0)) await kv.close();
     this.posix.close();
   }
 }
@@ -66,9 +70,11 @@ class LevelKv implements Kv {
   private readonly level: Level;
   private last: Promise<unknown> = Promise.resolve();
   private writing = false;
+  private readonly soon: Soon;
   private directoryChangedNs: bigint;
 
-  constructor(path: string, level: Level) {
+  constructor(path: string, level: Level, soon: Soon) {
+    this.soon = soon;
     this.path = path;
     this.level = level;
     this.directoryChangedNs = changedNs(path);
@@ -133,9 +139,15 @@ class LevelKv implements Kv {
 
   private async writeBatch(ops: readonly KvOp[]): Promise<void> {
     const batch = this.level.batch();
+    let used = 0;
     for (const op of ops) {
+      if (used >= limits.storageSliceBytes) {
+        used = 0;
+        await new Promise<void>(this.soon);
+      }
       if ("put" in op) batch.put(op.put, op.value);
       else batch.del(op.del);
+      used += limits.storageRowCostBytes + ("put" in op ? op.value.length : 0);
     }
     await batch.write({ sync: true });
     const changed = changedNs(this.path);

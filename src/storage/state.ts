@@ -17,7 +17,7 @@ import { Sweep } from "./sweep.ts";
 import { restore } from "./restore.ts";
 import type { Delta, Header, PageSeal } from "./checkpointformat.ts";
 import type { HistoryMarks } from "./historymarks.ts";
-import type { Kv, KvOp, KvOptions } from "./disk.ts";
+import type { Kv, KvOp, KvOptions, Soon } from "./disk.ts";
 import type { LogPosition } from "./log.ts";
 import type { Restored } from "./restore.ts";
 
@@ -42,9 +42,6 @@ export interface PagedTable {
   restoreRows(rows: Uint32Array, bytes: Uint8Array): void;
   restorePage(page: number, bytes: Uint8Array): void;
 }
-
-/** Runs a function in a later turn of the loop. */
-export type Soon = (run: () => void) => void;
 
 /** What was copied in one turn. */
 type Frozen = {

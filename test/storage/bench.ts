@@ -21,14 +21,16 @@ export type Bench = {
 
 export type MakeBench = () => Bench;
 
+export const atOnce = (run: () => void): void => void setImmediate(run);
+
 export function levelBench(): Bench {
   const root = mkdtempSync(join(tmpdir(), "pawl-storage-"));
-  let disk = new LevelDisk(join(root, "data"));
+  let disk = new LevelDisk(join(root, "data"), atOnce);
   return {
     disk: () => disk,
     async reopen() {
       await disk.close();
-      disk = new LevelDisk(join(root, "data"));
+      disk = new LevelDisk(join(root, "data"), atOnce);
     },
     async end() {
       await disk.close();

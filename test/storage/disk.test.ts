@@ -6,8 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { PawlError } from "../../src/base/errors.ts";
+import { limits } from "../../src/limits.ts";
 import { LevelDisk } from "../../src/storage/leveldisk.ts";
-import { Crashable, levelBench, options, put, simBench, write } from "./bench.ts";
+import { Crashable, atOnce, levelBench, options, put, simBench, write } from "./bench.ts";
 import { filesContract, kvContract, kvModel } from "./contract.ts";
 
 kvContract("leveldisk", levelBench);
@@ -25,7 +26,7 @@ describe("leveldisk alone", () => {
 
   test("only the owner may read the data directory", () =>
     inFolder(async (path) => {
-      const disk = new LevelDisk(path);
+      const disk = new LevelDisk(path, atOnce);
       await disk.open("log", options);
       disk.files.append("h/0/a", Uint8Array.of(1));
       for (const each of ["", "log", "h", "h/0"]) assert.equal(statSync(join(path, each)).mode & 0o777, 0o700, each);
@@ -33,19 +34,38 @@ describe("leveldisk alone", () => {
       await disk.close();
     }));
 
+  test("a large batch is handed over in several turns, and is one batch all the same (L4)", () =>
+    inFolder(async (path) => {
+      let turns = 0;
+      const disk = new LevelDisk(path, (run) => {
+        turns++;
+        setImmediate(run);
+      });
+      const kv = await disk.open("state", options);
+      await write(kv, [put("small", 1)]);
+      assert.equal(turns, 0);
+      const value = new Uint8Array(limits.storageSliceBytes / 8);
+      const ops = Array.from({ length: 40 }, (_, i) => ({ put: `k${i + 10}`, value }));
+      const written = write(kv, ops);
+      assert.equal((await kv.page({ gt: "k", lt: "l", limit: 99 })).length, 40, "a page sees all of it or waits");
+      await written;
+      assert.ok(turns >= 4, `${turns} turns`);
+      await disk.close();
+    }));
+
   test("a second opener is told what to do", () =>
     inFolder(async (path) => {
-      const disk = new LevelDisk(path);
+      const disk = new LevelDisk(path, atOnce);
       await disk.open("log", options);
-      const second = new LevelDisk(path).open("log", options);
+      const second = new LevelDisk(path, atOnce).open("log", options);
       await assert.rejects(second, (error) => error instanceof PawlError && error.code === "config");
-      await assert.rejects(new LevelDisk(path).open("log", options), /another process/);
+      await assert.rejects(new LevelDisk(path, atOnce).open("log", options), /another process/);
       await disk.close();
     }));
 
   test("LevelDB says nothing of a batch that it dropped: the checks above it are needed", () =>
     inFolder(async (path) => {
-      let disk = new LevelDisk(path);
+      let disk = new LevelDisk(path, atOnce);
       let kv = await disk.open("log", options);
       for (let i = 0; i < 9; i++) await write(kv, [{ put: `k${i}`, value: new Uint8Array(40_000).fill(i) }]);
       await disk.close();
@@ -53,7 +73,7 @@ describe("leveldisk alone", () => {
       const bytes = readFileSync(join(path, "log", log));
       bytes[150_000] = (bytes[150_000] as number) ^ 1;
       writeFileSync(join(path, "log", log), bytes);
-      disk = new LevelDisk(path);
+      disk = new LevelDisk(path, atOnce);
       kv = await disk.open("log", options);
       const left = (await kv.page({ limit: 20 })).map(([key]) => key);
       assert.ok(left.length < 9 && left.includes("k8"), left.join());

@@ -6,14 +6,12 @@ import { beforeEach, describe, test } from "node:test";
 import { limits } from "../../src/limits.ts";
 import { noHistory } from "../../src/storage/historymarks.ts";
 import { StateStore } from "../../src/storage/state.ts";
-import { Crashable, finished, isQuarantine, levelBench, options, randomOf, simBench } from "./bench.ts";
+import { Crashable, atOnce, finished, isQuarantine, levelBench, options, randomOf, simBench } from "./bench.ts";
 import { Replica, emptyModel, logAt } from "./tables.ts";
 import type { Kv, KvOp } from "../../src/storage/disk.ts";
 import type { SimStore } from "../support/simdisk.ts";
 import type { MakeBench } from "./bench.ts";
 import type { Model } from "./tables.ts";
-
-const atOnce = (run: () => void): void => void setImmediate(run);
 
 function contract(name: string, make: MakeBench): void {
   test(`${name}: state outlives the process over many sweeps`, async () => {
