@@ -67,7 +67,7 @@ async function* rowsOf(kv: Kv, range: KvRange): AsyncGenerator<[string, Uint8Arr
 
 async function readHeaders(kv: Kv): Promise<{ header: Header; seal: number }[]> {
   const headers: { header: Header; seal: number }[] = [];
-  for await (const [key, value] of rowsOf(kv, { gte: "c/", lt: "c0", limit: limits.pageMax })) {
+  for await (const [key, value] of rowsOf(kv, { gte: "c/", lt: "c0", limit: limits.checkpointHeadersKept })) {
     const before = headers.at(-1);
     const due = before === undefined ? key : keys.header(before.header.number + 1);
     if (key !== due) throw quarantined(STORE, `${due} is missing, ${key} is in its place`);

@@ -89,11 +89,6 @@ export class StateStore {
     return new StateStore(kv, tables, soon, cold, await restore(kv, tables));
   }
 
-  /** True from freeze() until its commit() is done. */
-  get busy(): boolean {
-    return this.frozen !== undefined;
-  }
-
   /** Copies, within this turn, all that changed since the last checkpoint and the base pages that are due (S1). */
   freeze(appliedIndex: number, scalars: Uint8Array, position: LogPosition, marks: HistoryMarks): void {
     assert(this.frozen === undefined, "one checkpoint at a time");

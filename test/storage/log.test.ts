@@ -8,6 +8,7 @@ import { sealIn, unsealed } from "../../src/storage/quarantine.ts";
 import { Crashable, finished, isQuarantine, levelBench, options, randomOf, simBench } from "./bench.ts";
 import type { Entry, HardState, LogWrite } from "../../src/raft/types.ts";
 import type { LogPosition, RaftLog } from "../../src/storage/log.ts";
+import type { SimStore } from "../support/simdisk.ts";
 import type { Bench, MakeBench } from "./bench.ts";
 
 const data = (index: number, term: number): Uint8Array => new Uint8Array(10).fill((index * 7 + term) & 255);
@@ -147,21 +148,24 @@ test("random writes, crashes and restarts agree with a list; only the write in f
   }
 });
 
-describe("damage of the log is known (H8)", () => {
+/** Four writes: entries, a vote alone, entries, a vote alone. */
+async function fourWrites(): Promise<[Crashable, LogPosition]> {
+  const crashable = new Crashable(1);
+  const log = await openLog(await crashable.disk.open("log", options));
+  const first = [logWrite(hard(1, "a"), range(1, 4, 1)), logWrite(hard(2, "b"))];
+  for (const each of [...first, logWrite(hard(2, "b"), range(5, 9, 2)), logWrite(hard(3, "c"))]) {
+    log.write(each, () => undefined);
+    crashable.settle();
+  }
+  return [crashable, log.position()];
+}
+
+describe("lost writes of the log are known (H8)", () => {
   let crashable: Crashable;
   let witnessed: LogPosition;
   const reopened = async (): Promise<RaftLog> => openLog(await crashable.disk.open("log", options));
-  beforeEach(async () => {
-    crashable = new Crashable(1);
-    const log = await reopened();
-    const first = [logWrite(hard(1, "a"), range(1, 4, 1)), logWrite(hard(2, "b"))];
-    for (const each of [...first, logWrite(hard(2, "b"), range(5, 9, 2)), logWrite(hard(3, "c"))]) {
-      log.write(each, () => undefined);
-      crashable.settle();
-    }
-    witnessed = log.position();
-  });
-  const store = () => crashable.storage.store("log");
+  beforeEach(async () => void ([crashable, witnessed] = await fourWrites()));
+  const store = (): SimStore => crashable.storage.store("log");
 
   test("a batch lost in the middle, also one with a vote alone, and the first", async () => {
     for (const at of [2, 1, 0]) {
@@ -194,6 +198,19 @@ describe("damage of the log is known (H8)", () => {
     assert.throws(() => checkPosition(log, { ...log.position(), vote: "z" }), isQuarantine(/not the one/));
   });
 
+  test("a value that goes missing after open", async () => {
+    const log = await reopened();
+    store().overwrite(writeKey(3), undefined);
+    assert.throws(() => log.entries(6, 7, 1000), isQuarantine(/write 3.*is missing/));
+  });
+});
+
+describe("damaged writes of the log are known (H8)", () => {
+  let crashable: Crashable;
+  const reopened = async (): Promise<RaftLog> => openLog(await crashable.disk.open("log", options));
+  beforeEach(async () => void ([crashable] = await fourWrites()));
+  const store = (): SimStore => crashable.storage.store("log");
+
   test("a flipped bit anywhere in a value, at open and at read", async () => {
     const log = await reopened();
     const key = writeKey(3);
@@ -215,12 +232,6 @@ describe("damage of the log is known (H8)", () => {
       store().moveKey(to, from);
     }
     await reopened();
-  });
-
-  test("a value that goes missing after open", async () => {
-    const log = await reopened();
-    store().overwrite(writeKey(3), undefined);
-    assert.throws(() => log.entries(6, 7, 1000), isQuarantine(/write 3.*is missing/));
   });
 });
 

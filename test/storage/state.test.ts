@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { limits } from "../../src/limits.ts";
 import { noHistory } from "../../src/storage/historymarks.ts";
+import { encodeDelta, encodePage, encodeSummary, keys } from "../../src/storage/checkpointformat.ts";
 import { StateStore } from "../../src/storage/state.ts";
 import { Crashable, atOnce, finished, isQuarantine, levelBench, options, randomOf, simBench } from "./bench.ts";
 import { Replica, emptyModel, logAt } from "./tables.ts";
@@ -121,7 +122,8 @@ test("cold rows are read through what is not yet stored, deletions included (H10
   cold.put("\uffee", Uint8Array.of(3));
   const all = "b2 c3 d1 e2 \uffee3 \u{1f600}3";
   assert.equal(await text({}), all);
-  assert.equal(await text({ limit: 2 }), "b2 c3");
+  assert.deepEqual([cold.get("a"), cold.get("b")?.[0], cold.get("c")?.[0]], [undefined, 2, 3]);
+  assert.deepEqual([await text({ limit: 2 }), await text({ limit: 3 })], ["b2 c3", "b2 c3 d1"]);
   for (const range of [{ gt: "b", limit: 2 }, { gte: "c", lt: "e" }]) assert.equal(await text(range), "c3 d1");
   rig.replica.store.commit(() => undefined);
   rig.runSlices();
@@ -168,7 +170,10 @@ test("what is frozen does not change while it is encoded, and slices are bounded
   for (let row = 1; row <= 50; row++) tables.set(row, row);
   const big = new Uint8Array(limits.storageSliceBytes / 4);
   for (let i = 0; i < 20; i++) store.cold.put(`big${i}`, big);
-  const model = rig.replica.freeze();
+  const scalars = Uint8Array.of(1);
+  const model = rig.replica.model();
+  store.freeze(0, scalars, logAt(0), noHistory);
+  scalars[0] = 2;
   store.commit(() => undefined);
   let slices = 0;
   for (let run = rig.slices.shift(); run !== undefined; run = rig.slices.shift()) {
@@ -180,6 +185,7 @@ test("what is frozen does not change while it is encoded, and slices are bounded
   rig.crashable.settle();
   await rig.reopen(model.cold);
   assert.deepEqual([...rig.replica.tables.values], model.values);
+  assert.deepEqual(rig.replica.store.restored?.scalars, Uint8Array.of(1));
 });
 
 test("changes and headers that are no longer needed are deleted", async () => {
@@ -194,24 +200,32 @@ test("changes and headers that are no longer needed are deleted", async () => {
   assert.deepEqual([count("s/"), count("c/")], [1, 200]);
 });
 
-describe("damage of the state is known (H8)", () => {
+const CHECKPOINTS = 30;
+
+async function checkpointed(seed: number): Promise<[Rig, Model[]]> {
+  const rig = await Rig.make(seed);
+  const random = randomOf(seed);
+  const models: Model[] = [];
+  for (let i = 0; i < CHECKPOINTS; i++) {
+    rig.replica.change(random);
+    models.push(rig.checkpoint());
+  }
+  return [rig, models];
+}
+
+describe("lost and exchanged parts of the state are known (H8)", () => {
   let rig: Rig;
   let models: Model[];
   const reopened = (): Promise<void> => rig.reopen(new Map());
   const needed = (): string[] => rig.store.keys().filter((key) => !key.startsWith("x/"));
   beforeEach(async () => {
-    rig = await Rig.make(1);
-    const random = randomOf(5);
-    models = [];
-    for (let i = 0; i < 12; i++) {
-      rig.replica.change(random);
-      models.push(rig.checkpoint());
-    }
+    [rig, models] = await checkpointed(5);
     await reopened();
+    assert.ok((rig.replica.store.restored?.sweep.neededFrom as number) > 1, "a sweep has ended");
   });
 
   test("a batch lost in the middle, wherever it was", async () => {
-    for (let at = 0; at < 11; at++) {
+    for (let at = 0; at < CHECKPOINTS - 1; at++) {
       const batch = rig.store.batches[at] as readonly KvOp[];
       rig.store.dropBatch(at);
       await assert.rejects(reopened(), isQuarantine(/must be resynchronised/), `batch ${at}`);
@@ -220,12 +234,56 @@ describe("damage of the state is known (H8)", () => {
   });
 
   test("the newest batches lost: an older state, whole, from which the log is replayed", async () => {
-    for (let lost = 1; lost < 12; lost++) {
+    for (let lost = 1; lost < CHECKPOINTS; lost++) {
       rig.store.dropNewest(1);
-      const model = models[11 - lost] as Model;
+      const model = models[CHECKPOINTS - 1 - lost] as Model;
       await rig.reopen(model.cold);
       await rig.replica.check(model, `${lost} lost`);
     }
+  });
+
+  test("a sound value that is not the one of its checkpoint", async () => {
+    const [newest] = rig.store.keys().filter((key) => key.startsWith("s/")) as [string];
+    const delta = rig.store.keys().filter((key) => key.startsWith("d/")).at(-1) as string;
+    const [other] = await checkpointed(6);
+    const values: [string, Uint8Array | undefined, RegExp][] = [
+      [keys.header(3), other.store.get(keys.header(3)), /follows another checkpoint/],
+      [newest, encodeSummary(newest, { scalars: new Uint8Array(), marks: noHistory, tables: [] }), /not the one of its checkpoint/],
+      [delta, encodeDelta(delta, { table: 0, rows: new Uint32Array(), bytes: new Uint8Array() }), /not the one of its checkpoint/],
+      ["p/jobs/0000000f", encodePage("p/jobs/0000000f", 9, new Uint8Array(200)), /named by no checkpoint/],
+    ];
+    for (const [key, value, pattern] of values) {
+      const own = rig.store.get(key);
+      rig.store.overwrite(key, value);
+      await assert.rejects(reopened(), isQuarantine(pattern), key);
+      rig.store.overwrite(key, own);
+    }
+    await reopened();
+  });
+
+  test("values without any checkpoint", async () => {
+    for (const key of rig.store.keys().filter((each) => each.startsWith("c/"))) rig.store.overwrite(key, undefined);
+    await assert.rejects(reopened(), isQuarantine(/is there, but no checkpoint/));
+  });
+
+  test("any value missing", async () => {
+    for (const key of needed()) {
+      const value = rig.store.get(key);
+      rig.store.overwrite(key, undefined);
+      await assert.rejects(reopened(), isQuarantine(/missing|should with/), key);
+      rig.store.overwrite(key, value);
+    }
+    await reopened();
+  });
+});
+
+describe("damaged parts of the state are known (H8)", () => {
+  let rig: Rig;
+  const reopened = (): Promise<void> => rig.reopen(new Map());
+  const needed = (): string[] => rig.store.keys().filter((key) => !key.startsWith("x/"));
+  beforeEach(async () => {
+    [rig] = await checkpointed(5);
+    await reopened();
   });
 
   test("a flipped bit in any value", async () => {
@@ -247,16 +305,6 @@ describe("damage of the state is known (H8)", () => {
         await assert.rejects(reopened(), isQuarantine(/./), `${key} to ${to}`);
         rig.store.moveKey(to, key);
       }
-    }
-    await reopened();
-  });
-
-  test("any value missing", async () => {
-    for (const key of needed()) {
-      const value = rig.store.get(key);
-      rig.store.overwrite(key, undefined);
-      await assert.rejects(reopened(), isQuarantine(/missing|should with/), key);
-      rig.store.overwrite(key, value);
     }
     await reopened();
   });

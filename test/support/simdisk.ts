@@ -2,7 +2,9 @@
 // be damaged. A SimDisk is one process's view of it: after crash() it is dead, and a new view is opened on the same storage.
 // (M1) Nothing is durable before the completion that the caller's `schedule` runs; a crash lets a write in flight survive or vanish
 //      as a whole, and of bytes appended since the last finished sync a random prefix.
-// (M2) All choices come from the generator that is handed in, so that a run repeats from its seed.
+// (M2) Completions run one by one, each after the promises that the one before settled have run, as in a real process.
+// (M3) A dead view refuses everything: what a crashed process still wants to run is the simulator's to drop.
+// (M4) All choices come from the generator that is handed in, so that a run repeats from its seed.
 
 import { assert } from "../../src/base/errors.ts";
 import type { Disk, Files, Kv, KvOp, KvRange } from "../../src/storage/disk.ts";
@@ -32,6 +34,7 @@ export class SimStorage {
     return this.current;
   }
 
+  /** What is stored under this name, to look at or to damage. */
   store(name: string): SimStore {
     let store = this.stores.get(name);
     if (store === undefined) this.stores.set(name, (store = new SimStore()));
@@ -174,7 +177,7 @@ export class SimDisk implements Disk {
   }
 
   async open(name: string): Promise<Kv> {
-    assert(!this.dead, "the disk is closed");
+    this.mustLive();
     return new SimKv(this.storage.store(name), this);
   }
 
@@ -186,9 +189,13 @@ export class SimDisk implements Disk {
     this.dead = true;
   }
 
+  /** A process that has died must not touch the storage any more (M3). */
+  mustLive(): void {
+    assert(!this.dead, "the disk is closed");
+  }
+
   /** Runs `run` as a completion, unless the process has died by then. */
   later(delayClass: "write" | "sync", run: () => void): void {
-    assert(!this.dead, "the disk is closed");
     this.schedule(delayClass, () => {
       if (!this.dead) run();
     });
@@ -206,10 +213,12 @@ class SimKv implements Kv {
   }
 
   get(key: string): Uint8Array | undefined {
+    this.disk.mustLive();
     return this.store.get(key);
   }
 
   async page(range: KvRange): Promise<[string, Uint8Array][]> {
+    this.disk.mustLive();
     while (this.store.inFlight !== undefined) await new Promise<void>((resume) => this.waiting.push(resume));
     const keys = this.store.keys();
     const rows: [string, Uint8Array][] = [];
@@ -225,6 +234,7 @@ class SimKv implements Kv {
   }
 
   write(ops: readonly KvOp[], done: (error?: Error) => void): void {
+    this.disk.mustLive();
     assert(this.store.inFlight === undefined, "one write per database is in flight (D1)");
     this.store.inFlight = ops;
     this.disk.later("write", () => {
@@ -275,12 +285,14 @@ class SimFiles implements Files {
   }
 
   append(name: string, data: Uint8Array): void {
+    this.disk.mustLive();
     let file = this.storage.files.get(name);
     if (file === undefined) this.storage.files.set(name, (file = new SimFile()));
     file.append(data);
   }
 
   sync(names: readonly string[], done: (error?: Error) => void): void {
+    this.disk.mustLive();
     const covered = names.flatMap((name) => {
       const file = this.storage.files.get(name);
       return file === undefined ? [] : [{ file, length: file.length }];
@@ -301,6 +313,7 @@ class SimFiles implements Files {
   }
 
   truncate(name: string, length: number): void {
+    this.disk.mustLive();
     this.storage.files.get(name)?.truncate(length);
   }
 
@@ -309,6 +322,7 @@ class SimFiles implements Files {
   }
 
   remove(name: string): void {
+    this.disk.mustLive();
     const file = this.storage.files.get(name);
     if (file !== undefined) this.storage.removed.set(name, file);
     this.storage.files.delete(name);
