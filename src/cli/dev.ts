@@ -6,17 +6,18 @@ import { InvalidArgumentError } from "commander";
 import type { Command } from "commander";
 import { PawlError } from "../base/errors.ts";
 import { createClient } from "../client/index.ts";
-import type { Client } from "../client/index.ts";
+import type { Client, NewJob } from "../client/index.ts";
 import { limits } from "../limits.ts";
+import type { System } from "../system.ts";
 import type { Context } from "./context.ts";
 import { planDev } from "./dev/plan.ts";
 import type { DevOptions, DevPlan } from "./dev/plan.ts";
 import { allReady, startNodes, stopNodes } from "./dev/nodes.ts";
 import type { RunningDevNode } from "./dev/nodes.ts";
 import { sampleJobs } from "./dev/samples.ts";
-import { show } from "./dev/show.ts";
+import { aborted, show } from "./dev/show.ts";
 import { removeDevNote, writeDevNote } from "./devfile.ts";
-import { exitCodes } from "./exitcodes.ts";
+import { exitCodeOf, exitCodes } from "./exitcodes.ts";
 import type { ExitCode } from "./exitcodes.ts";
 
 export function addDev(program: Command, context: Context): void {
@@ -53,6 +54,10 @@ async function dev(options: DevOptions, context: Context): Promise<ExitCode> {
     await allReady(nodes, io.system, () => ending.signal.aborted);
     if (!ending.signal.aborted) await live(plan, nodes, context, ending.signal);
     return exitCodes.ok;
+  } catch (error) {
+    // What breaks off because the end was asked for is no failure.
+    if (!ending.signal.aborted) throw error;
+    return exitCodes.ok;
   } finally {
     removeDevNote(io.env, process.pid);
     await stopNodes(nodes, io.system);
@@ -68,20 +73,27 @@ async function live(plan: DevPlan, nodes: readonly RunningDevNode[], context: Co
   for (const server of servers) out.line(server);
   out.line(`token: ${plan.tokenFile}`);
   const client = createClient({ servers, token: plan.token });
-  await submitSamples(client, io.system.wallMs());
   const allGone = Promise.all(nodes.map((node) => node.gone)).then(() => {
     if (!signal.aborted) throw new PawlError("unavailable", `all nodes have ended; the last said: ${nodes.at(-1)?.ended ?? ""}`);
   });
-  await Promise.race([show({ plan, nodes, client, context, signal }), allGone]);
+  const shown = Promise.all([show({ plan, nodes, client, context, signal }), submitSamples(client, io.system, signal)]);
+  await Promise.race([shown, allGone, aborted(signal)]);
 }
 
-/** A folder that was kept has them already. */
-async function submitSamples(client: Client, nowMs: number): Promise<void> {
-  for (const job of sampleJobs(nowMs)) {
+/** Submits each sample, if need be again and again until there is a leader. A folder that was kept has them already. */
+export async function submitSamples(client: Pick<Client, "jobs">, system: System, signal: AbortSignal): Promise<void> {
+  const deadlineMs = system.monotonicMs() + limits.devReadyMs;
+  const left = sampleJobs(system.wallMs());
+  while (left.length > 0 && !signal.aborted) {
     try {
-      await client.jobs.submit(job);
+      await client.jobs.submit(left[0] as NewJob);
+      left.shift();
     } catch (error) {
-      if (!(error instanceof PawlError && error.code === "exists")) throw error;
+      const code = error instanceof PawlError ? error.code : undefined;
+      if (code === "exists") left.shift();
+      else if (exitCodeOf(error) !== exitCodes.unavailable && exitCodeOf(error) !== exitCodes.unknown) throw error;
+      else if (system.monotonicMs() > deadlineMs) throw error;
+      else await new Promise<void>((resolve) => system.after(limits.devPollMs, resolve));
     }
   }
 }

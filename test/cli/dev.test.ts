@@ -5,6 +5,10 @@ import { existsSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createClient } from "../../src/client/index.ts";
+import type { Changed, ErrorCode, NewJob } from "../../src/client/index.ts";
+import { PawlError } from "../../src/base/errors.ts";
+import { submitSamples } from "../../src/cli/dev.ts";
 import { painter } from "../../src/cli/output.ts";
 import { noteEvent } from "../../src/cli/dev/live.ts";
 import type { Attempt, LiveEvent } from "../../src/cli/dev/live.ts";
@@ -114,4 +118,20 @@ test("without a terminal each attempt is a line", () => {
   const attempt = noteEvent([], event("execution.started", { fencing_token: "64", lateness_ms: 4 }));
   assert.ok(attempt);
   assert.equal(attemptLine(attempt), "2026-11-21T09:30:00.004Z tick running node=node-a token=64 attempt=1 late=4ms");
+});
+
+test("samples are submitted again until there is a leader; one that exists already is left as it is", async () => {
+  const answers: (string | undefined)[] = ["no_quorum", undefined, "exists", "timeout", "exists", undefined];
+  const submitted: (string | undefined)[] = [];
+  const submit = async (job: NewJob): Promise<Changed<"submitted">> => {
+    const code = answers.shift();
+    submitted.push(job.job_id);
+    if (code !== undefined) throw new PawlError(code as ErrorCode, "scripted");
+    return { status: "submitted", job_id: job.job_id ?? "" };
+  };
+  const client = { jobs: { ...createClient({ server: "http://127.0.0.1:1", token: "x" }).jobs, submit } };
+  await submitSamples(client, stillSystem, new AbortController().signal);
+  assert.deepEqual(submitted, ["cron-every-5s", "cron-every-5s", "every-2s", "once", "once", "flaky-every-10s"]);
+  answers.push("forbidden");
+  await assert.rejects(submitSamples(client, stillSystem, new AbortController().signal), /scripted/);
 });

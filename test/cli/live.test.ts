@@ -12,9 +12,11 @@ import { show } from "../../src/cli/dev/show.ts";
 import { output } from "../../src/cli/output.ts";
 import { folder, stillSystem } from "./helpers.ts";
 
-type Script = { leaders: (string | null)[]; readonly events: readonly object[] };
+type Script = { leaders: (string | null | "silence")[]; readonly events: readonly object[] };
 
-/** Answers GET /cluster with one leader after the other, the last one again and again, and GET /events with one short stream. */
+/**
+ * Answers GET /cluster with one leader after the other, the last one again and again, or never; and GET /events with one short stream.
+ */
 function scripted(script: Script): Client {
   let streams = 0;
   const answer = (body: AsyncIterable<Uint8Array>): TransportResponse => ({ status: 200, header: () => undefined, body });
@@ -23,6 +25,7 @@ function scripted(script: Script): Client {
     async send({ path, signal }) {
       if (!path.startsWith("/api/v1/events")) {
         const leader_id = script.leaders.length > 1 ? script.leaders.shift() : script.leaders[0];
+        if (leader_id === "silence") return new Promise(() => undefined);
         return answer(bytes(JSON.stringify({ leader_id, members: [] })));
       }
       streams++;
@@ -94,6 +97,11 @@ test("on a terminal: the screen is drawn in place and given back at the end (X1)
   const text = await shownUntil(script, true, [nodeLine("node-a")], (said) => said.includes("completed") && said.includes("kill -9 11"));
   assert.ok(text.startsWith("\u001b[?1049h") && text.endsWith("\u001b[?1049l"));
   assert.match(text.split("\u001b[H").at(-1) ?? "", /node-a.*leader[^]*tick {2}node-a {2}64/);
+});
+
+test("the end is not delayed by a server that does not answer", async () => {
+  const script = { leaders: ["silence"], events: [started, completed] };
+  assert.match(await shownUntil(script, false, [nodeLine("node-a")], (said) => said.includes("completed")), /tick completed/);
 });
 
 test("a node that cannot start is told with its last words, and nothing is left running", async (t) => {

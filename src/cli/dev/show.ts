@@ -27,7 +27,15 @@ const CLEAR_LINE = "\x1b[K";
 const ENTER_SCREEN = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE_SCREEN = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-/** Returns when `signal` is aborted. */
+/** Resolves when `signal` is aborted: calls that are under way are not waited for. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** Returns as soon as `signal` is aborted. */
 export async function show(all: Show): Promise<void> {
   const { io } = all.context;
   const state: State = { attempts: [], leaderId: undefined, notice: undefined };
@@ -35,7 +43,8 @@ export async function show(all: Show): Promise<void> {
   const draw = onTerminal ? drawer(all, state) : (): void => undefined;
   if (onTerminal) io.stdout.write(ENTER_SCREEN);
   try {
-    await Promise.all([followEvents(all, state, draw), followCluster(all, state, draw)]);
+    const followed = Promise.all([followEvents(all, state, draw), followCluster(all, state, draw)]);
+    await Promise.race([followed, aborted(all.signal)]);
   } finally {
     if (onTerminal) io.stdout.write(LEAVE_SCREEN);
   }
