@@ -13,7 +13,7 @@ import { realSystem } from "./system.ts";
 async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): Promise<void> {
   const post = (message: CoreToFace): void => port.postMessage(message);
   const log = (level: "info" | "warn") => (fields: object, message: string): void => post({ kind: "log", level, message, fields: { ...fields } });
-  const disk = new LevelDisk(options.dataDir);
+  const disk = new LevelDisk(options.dataDir, (run) => realSystem.soon(run));
   let links: Links | undefined;
   const host = new Host({
     options, post, disk,

@@ -51,7 +51,8 @@ export class TrustedClock {
   read(): Reading {
     const wallMs = Math.floor(this.system.wallMs());
     const nowMs = this.system.monotonicMs();
-    const allowedMs = Math.floor(this.baseMs + (nowMs - this.baseMonotonicMs));
+    // A cluster whose clock was never set has no time to go on from.
+    const allowedMs = this.baseMs === 0 ? 0 : Math.floor(this.baseMs + (nowMs - this.baseMonotonicMs));
     if (wallMs <= allowedMs) return { nowMs: Math.max(wallMs, this.baseMs), trusted: true };
     if (this.agreed(nowMs) && (this.baseMs === 0 || this.confirmed || wallMs - allowedMs <= limits.clockMaxGapMs)) {
       return { nowMs: wallMs, trusted: true };

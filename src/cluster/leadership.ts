@@ -44,7 +44,7 @@ export class Leadership {
   private lastEntryAtMs = Number.NEGATIVE_INFINITY;
   private lastElapsedAtMs: number;
   private itemsPerSecond = 0;
-  private distrustedSinceMs: number | undefined;
+  private distrustedSinceMs: number;
 
   constructor(state: State, system: System, clock: TrustedClock, proposals: Proposals, due: DueLists, term: number, io: Pick<DeskIo, "send">) {
     this.state = state;
@@ -54,6 +54,7 @@ export class Leadership {
     this.book = new ScheduleBook(state);
     const nowMs = system.monotonicMs();
     this.lastElapsedAtMs = nowMs;
+    this.distrustedSinceMs = nowMs;
     this.desk = new LeaderDesk(state, term, nowMs, {
       send: io.send,
       retryAt: (slot) => this.retryAt(slot),
@@ -70,9 +71,10 @@ export class Leadership {
     return retryAt(spec.retry, tries, this.clock.read().nowMs, this.system.random());
   }
 
-  /** How long the leader's clock has been out of line with the others', undefined when it is not. */
-  distrustedMs(nowMs: number): number | undefined {
-    return this.distrustedSinceMs === undefined ? undefined : nowMs - this.distrustedSinceMs;
+  /** How long the leader's clock has been out of line with the others'; 0 when it is not. */
+  distrustedMs(nowMs: number): number {
+    if (this.clock.read().trusted) this.distrustedSinceMs = nowMs;
+    return nowMs - this.distrustedSinceMs;
   }
 
   /** When the next entry may be proposed; Infinity when only something new can make one (L2). */
@@ -126,8 +128,6 @@ export class Leadership {
   private draft(nowMs: number): Draft | undefined {
     if (this.proposals.takeConfirmation()) this.clock.confirm();
     const reading = this.clock.read();
-    if (reading.trusted) this.distrustedSinceMs = undefined;
-    else this.distrustedSinceMs ??= nowMs;
     const out = new EntryWriter();
     beginEntry(out.bytes, { clockMs: reading.nowMs, elapsedMs: nowMs - this.lastElapsedAtMs });
     const resultCount = this.desk.resultsWaiting;

@@ -357,7 +357,7 @@ export class Replica {
     const lost = leader === undefined || (role === "leader" && !this.leadership);
     proposals.expire(nowMs, lost && nowMs - this.leaderHeardMs > limits.noQuorumAnswerMs / 2);
     if (this.leadership) {
-      this.handOverIfDistrusted(nowMs);
+      this.handOverIfDistrusted(this.leadership, nowMs);
       if (!this.confirming) while (this.leadership.propose((data) => this.offer(data, nowMs), this.hasDue()));
       return;
     }
@@ -377,12 +377,12 @@ export class Replica {
     return false;
   }
 
-  private handOverIfDistrusted(nowMs: number): void {
-    const distrustedMs = this.leadership?.distrustedMs(nowMs);
-    if (distrustedMs === undefined || distrustedMs < limits.clockDistrustMs) return;
+  private handOverIfDistrusted(leadership: Leadership, nowMs: number): void {
+    if (leadership.distrustedMs(nowMs) < limits.clockDistrustMs) return;
     const better = this.clock.better();
-    this.events.alarm("this node's wall clock is out of line with the others': it fires nothing");
-    if (better) this.raft.transfer(better, nowMs);
+    if (better === undefined || this.raft.status().transferringTo !== undefined) return;
+    this.events.alarm(`this node's wall clock is out of line with the others': it fires nothing and hands over to ${better}`);
+    this.raft.transfer(better, nowMs);
   }
 
   private setTimer(nowMs: number): void {

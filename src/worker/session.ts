@@ -191,12 +191,19 @@ export class WorkerSession {
       const sequence = live.sequence[slot] as number;
       const token = live.token[slot] as number;
       if (!this.owns(sequence, token)) continue;
-      if (alive && live.state[slot] === liveState.running) startable.push(slot);
+      if (alive && live.state[slot] === liveState.running && this.isDefined(slot)) startable.push(slot);
       else this.finish(sequence, token, resultOutcome.notStarted, 0, 0, "");
     }
     this.arrivals = [];
     this.handOver(startable);
     this.resend(nowMs, limits.resultResendMs);
+  }
+
+  /** The pinned definition is here, if one is needed (H12). */
+  private isDefined(slot: number): boolean {
+    const { live, cold } = this.state;
+    const needed = needsDetails(this.state, slot);
+    return !needed || cold.get(coldKeys.definition(live.job[slot] as number, live.version[slot] as number)) !== undefined;
   }
 
   private handOver(slots: readonly number[]): void {
@@ -237,6 +244,12 @@ export class WorkerSession {
   }
 }
 
+/** A no-op without payload runs from the columns alone. */
+function needsDetails(state: State, slot: number): boolean {
+  const { spec } = state.classOf(state.live.job[slot] as number);
+  return spec.jobType !== "noop" || spec.hasPayload;
+}
+
 function startBatch(state: State, slots: readonly number[], notAfterMs: number): StartBatch {
   const { live } = state;
   const count = slots.length;
@@ -256,7 +269,7 @@ function startBatch(state: State, slots: readonly number[], notAfterMs: number):
     batch.scheduledAtMs[i] = live.scheduledAtMs[slot] as number;
     batch.timeoutsMs[i] = spec.timeoutMs;
     batch.types[i] = type;
-    batch.details[i] = spec.jobType === "noop" && !spec.hasPayload ? undefined : detailsOf(state, slot);
+    batch.details[i] = needsDetails(state, slot) ? detailsOf(state, slot) : undefined;
   }
   return batch;
 }
