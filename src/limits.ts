@@ -165,7 +165,7 @@ export const limits = {
   // Command line.
   stopMaxMs: 30_000,
   devNodesMax: 7,
-  devReadyMs: 30_000,
+  devReadyMs: 60_000,
   devPollMs: 100,
   devStopMs: 4_000,
   devRedrawMs: 100,
