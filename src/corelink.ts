@@ -150,7 +150,7 @@ export class CoreLink {
         return () => this.subscribers.delete(wake);
       },
       health: () => ({ live: !this.ended, ready: this.standing.ready && !this.stopping, reason: this.stopping ? "stopping" : this.standing.reason }),
-      metrics: async () => (await this.coreMetrics()) + (await faceMetrics.metrics()),
+      metrics: async () => (await this.coreMetrics()) + (this.runner?.lateness.text() ?? "") + (await faceMetrics.metrics()),
       jobTypes: () => [...executors.keys()],
       validatePayload: (jobType, payload) => executors.get(jobType)?.validate(payload),
       memberApi: () => ({ selfId: self, clusterName, version }),

@@ -38,6 +38,7 @@ export type Assembled = {
   readonly queries: Queries;
   readonly checkpointer: Checkpointer;
   readonly history: HistoryStore;
+  readonly log: RaftLog;
   close(): Promise<void>;
 };
 
@@ -62,7 +63,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     await stateKv.close();
     await logKv.close();
   };
-  return { replica, queries, checkpointer, history, close };
+  return { replica, queries, checkpointer, history, log, close };
 }
 
 async function restoreState(state: State, store: StateStore, cold: ColdRows, log: RaftLog, wheel: Wheel): Promise<void> {

@@ -4,29 +4,36 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { liveState, liveStateNames } from "../jobs/livetable.ts";
 import { eventCode } from "../jobs/eventlog.ts";
+import { limits } from "../limits.ts";
 import type { Assembled } from "./assemble.ts";
 
-const LATENESS_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60];
-const WRITE_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 10];
+/** From 0.1 ms to 10 s, each a seventh above the one before: fine enough to read percentiles from two scrapes. */
+const WRITE_BUCKETS_S = Array.from({ length: 88 }, (_, at) => Number((0.0001 * 1.14 ** at).toPrecision(3)));
+const endings = ["completed", "failed", "cancelled", "missed", "skipped", "unknown"] as const;
+const endingCodes = endings.map((ending) => eventCode[`execution.${ending}`]);
 
 export class CoreMetrics {
   private readonly core: Assembled;
   private readonly registry = new Registry();
   private readonly gauges = new Map<string, Gauge>();
   private readonly applies: Counter;
-  private readonly lateness: Histogram;
   private readonly writes: Histogram;
+  private readonly executions: Counter<"status">;
   private readonly loop = monitorEventLoopDelay({ resolution: 10 });
+  private readonly ended = new Float64Array(endings.length);
+  private readonly endedBefore = new Float64Array(endings.length);
   private appliedBefore = 0;
   private writesBefore = 0;
+  private longestWriteMs = 0;
   private eventsBefore = 0;
 
   constructor(core: Assembled) {
     this.core = core;
     const registers = [this.registry];
     this.applies = new Counter({ name: "pawl_entries_applied_total", help: "Log entries applied.", registers });
-    this.lateness = new Histogram({ name: "pawl_start_lateness_seconds", help: "Due time to start, of scheduled executions.", buckets: LATENESS_BUCKETS_S, registers });
     this.writes = new Histogram({ name: "pawl_log_write_seconds", help: "Synced log writes.", buckets: WRITE_BUCKETS_S, registers });
+    const help = "Executions that ended, by how, in entries that this process applied.";
+    this.executions = new Counter({ name: "pawl_executions_total", help, labelNames: ["status"], registers });
     this.loop.enable();
   }
 
@@ -37,15 +44,21 @@ export class CoreMetrics {
     this.appliedBefore = stats.entriesApplied;
     if (stats.writes > this.writesBefore) this.writes.observe(stats.logWriteMs / 1000);
     this.writesBefore = stats.writes;
-    this.observeLateness(state.events.count);
+    this.longestWriteMs = Math.max(this.longestWriteMs, stats.logWriteMs);
+    this.countEndings(state.events.count);
   }
 
-  /** Every 16th start is looked at: a histogram needs no more, and a hot path no more cost. */
-  private observeLateness(count: number): void {
+  /** Looks at each new event once; most begin or complete an execution, so these are asked for first. */
+  private countEndings(count: number): void {
     const { events } = this.core.replica.state;
-    for (let number = Math.max(this.eventsBefore, count - 4096); number < count; number += 16) {
-      const lateMs = events.latenessOf(number, eventCode["execution.started"]);
-      if (lateMs >= 0) this.lateness.observe(lateMs / 1000);
+    const started = eventCode["execution.started"];
+    for (let number = Math.max(this.eventsBefore, count - limits.eventsKeptMax); number < count; number++) {
+      if (events.latenessOf(number, started) >= 0) continue;
+      for (let at = 0; at < endingCodes.length; at++) {
+        if (events.latenessOf(number, endingCodes[at] as number) < 0) continue;
+        this.ended[at] = (this.ended[at] as number) + 1;
+        break;
+      }
     }
     this.eventsBefore = count;
   }
@@ -76,8 +89,20 @@ export class CoreMetrics {
     this.set("pawl_loop_delay_seconds_p99", "Event loop delay of the core thread since the last scrape.", this.loop.percentile(99) / 1e9);
     this.set("pawl_loop_delay_seconds_max", "Largest event loop delay of the core thread since the last scrape.", this.loop.max / 1e9);
     this.loop.reset();
+    this.set("pawl_log_write_seconds_max", "Longest log write seen by this process since the last scrape.", this.longestWriteMs / 1000);
+    this.longestWriteMs = 0;
+    this.set("pawl_log_writes", "Log writes of this process; those that end between two applies are not all in the histogram.", replica.stats.writes);
+    this.endings();
     this.liveGauges();
     return this.registry.metrics();
+  }
+
+  private endings(): void {
+    for (let at = 0; at < endings.length; at++) {
+      const ended = this.ended[at] as number;
+      this.executions.inc({ status: endings[at] as string }, ended - (this.endedBefore[at] as number));
+      this.endedBefore[at] = ended;
+    }
   }
 
   private liveGauges(): void {

@@ -18,6 +18,7 @@ import { BugError, assert, messageOf } from "../base/errors.ts";
 import { tokenText } from "../base/token.ts";
 import { limits } from "../limits.ts";
 import { failedWith } from "./executor.ts";
+import { StartLateness } from "./lateness.ts";
 import { ResultColumns, outcomeIndex } from "./results.ts";
 
 export type RunnerOptions = {
@@ -49,6 +50,7 @@ type Attempt = {
 };
 
 export class Runner {
+  readonly lateness = new StartLateness();
   private readonly options: RunnerOptions;
   private readonly results: ResultColumns;
   /** By sequence: only one attempt of an execution is held at a time (R4). */
@@ -73,8 +75,8 @@ export class Runner {
     const { system, executors } = this.options;
     const types = batch.typeNames.map((name) => executors.get(name));
     const instant = types.map((executor) => executor?.instant === true);
-    const { count, sequences, tokens, types: typeColumn, details, notAfterMs } = batch;
-    const { results, attempts, stopsAhead } = this;
+    const { count, sequences, tokens, attempts: attemptColumn, scheduledAtMs, types: typeColumn, details, notAfterMs } = batch;
+    const { results, attempts, stopsAhead, lateness } = this;
     const before = this.newestToken;
     let newest = before;
     let late = this.refusing || system.monotonicMs() > notAfterMs;
@@ -89,6 +91,7 @@ export class Runner {
       if (late || (stopsAhead.size > 0 && stopsAhead.has(token))) {
         results.add(sequence, token, outcomeIndex.not_started, 0, 0, undefined);
       } else if (instant[typeColumn[i] as number] === true && details[i] === undefined) {
+        if (attemptColumn[i] === 1) lateness.add(wallMs - (scheduledAtMs[i] as number));
         results.add(sequence, token, outcomeIndex.completed, wallMs, wallMs, undefined);
       } else {
         this.launch(batch, i, types[typeColumn[i] as number]);
@@ -171,6 +174,7 @@ export class Runner {
       this.results.add(sequence, token, outcomeIndex.not_started, 0, 0, undefined);
       return;
     }
+    if (batch.attempts[i] === 1) this.lateness.add(startAtMs - (batch.scheduledAtMs[i] as number));
     const controller = new AbortController();
     const answer = this.call(executor, this.contextOf(batch, i, details, controller.signal));
     if (!(answer instanceof Promise)) {

@@ -1,0 +1,237 @@
+// Owns: one simulated run from a seed: a cluster, its faults, its callers, its judge; then the faults stop and everything must settle.
+// The same seed gives the same run, bit for bit.
+
+import { messageOf, PawlError } from "../../src/base/errors.ts";
+import { liveState } from "../../src/jobs/livetable.ts";
+import { limits } from "../../src/limits.ts";
+import { checksum } from "../../src/base/checksum.ts";
+import { Callers } from "./callers.ts";
+import type { FaceWeather } from "./face.ts";
+import { Judge } from "./judge.ts";
+import { calm, Network } from "./network.ts";
+import { SimNode } from "./node.ts";
+import type { DiskWeather } from "./node.ts";
+import { demand } from "./oracle.ts";
+import { digest } from "./reference.ts";
+import { WALL_START_MS, World } from "./world.ts";
+
+export type Faults = {
+  readonly crash: boolean;
+  readonly partition: boolean;
+  readonly oneWay: boolean;
+  readonly loss: boolean;
+  readonly duplicate: boolean;
+  readonly reorder: boolean;
+  readonly slowDisk: boolean;
+  readonly pause: boolean;
+  readonly clock: boolean;
+  readonly hungFace: boolean;
+  readonly powerCut: boolean;
+};
+
+export type RunResult = {
+  readonly seed: number;
+  readonly simulatedMs: number;
+  readonly steps: number;
+  readonly entries: number;
+  readonly starts: number;
+  readonly occurrences: number;
+  readonly changes: number;
+  readonly trace: number;
+};
+
+export type RunOptions = { readonly seed: number; readonly stormMs?: number; readonly faults?: Partial<Faults>; readonly nodes?: number; readonly trace?: (line: string) => void };
+
+export class Simulation {
+  readonly world: World;
+  readonly network: Network;
+  readonly nodes: SimNode[] = [];
+  readonly judge: Judge;
+  readonly callers: Callers;
+  readonly faults: Faults;
+  private readonly disk: DiskWeather;
+  private readonly face: FaceWeather;
+  private readonly trace: (line: string) => void;
+  private steps = 0;
+  private traceHash = 0;
+  private failure: Error | undefined;
+  private storm = true;
+  private opening: Promise<void>[] = [];
+
+  constructor(options: RunOptions) {
+    const world = new World(options.seed);
+    this.world = world;
+    this.network = new Network(world);
+    this.trace = options.trace ?? (() => undefined);
+    const count = options.nodes ?? (world.chance(0.75) ? 3 : 5);
+    const ids = Array.from({ length: count }, (_, i) => `n${i + 1}`);
+    this.judge = new Judge(ids);
+    const drawn = (rate: number): boolean => world.chance(rate);
+    this.faults = {
+      crash: drawn(0.7), partition: drawn(0.5), oneWay: drawn(0.4), loss: drawn(0.4), duplicate: drawn(0.4), reorder: drawn(0.3),
+      slowDisk: drawn(0.4), pause: drawn(0.35), clock: drawn(0.35), hungFace: drawn(0.4), powerCut: drawn(0.3), ...options.faults,
+    };
+    this.disk = { writeMs: 1, stallRate: this.faults.slowDisk ? 0.01 : 0, stallMs: 1500 };
+    this.face = { failRate: 0.15, slowRate: 0.1, hangMs: this.faults.hungFace ? 20_000 : 100 };
+    for (const id of ids) this.nodes.push(this.nodeOf(id, ids));
+    this.callers = new Callers(world, this.nodes);
+  }
+
+  private nodeOf(id: string, ids: readonly string[]): SimNode {
+    return new SimNode(id, ids, this.world, this.network, this.disk, this.face, {
+      started: (seen) => this.guard(() => this.judge.started(seen)),
+      opened: (node) => this.judge.opened(node),
+      fatal: (node, error) => this.died(node, error),
+    });
+  }
+
+  private guard(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.failure ??= error instanceof Error ? error : new Error(messageOf(error));
+    }
+  }
+
+  /** A node ended itself. A stalled disk is a reason; a bug or damage is not. */
+  private died(node: SimNode, error: Error): void {
+    const expected = error instanceof PawlError && error.code === "io";
+    if (!expected) this.failure ??= error;
+    this.crash(node);
+  }
+
+  private crash(node: SimNode): void {
+    const { process } = node;
+    if (!process) return;
+    this.trace(`${this.world.nowMs.toFixed(1)} crash ${node.id}`);
+    node.crash();
+    this.callers.nodeDied(process);
+    for (const other of this.nodes) {
+      if (other !== node) this.world.at(this.world.between(0, 30), () => other.assembled?.replica.linkLost(node.id), other.process);
+    }
+    this.world.at(this.world.between(20, 3000), () => this.restart(node));
+  }
+
+  private restart(node: SimNode): void {
+    if (node.process) return;
+    this.trace(`${this.world.nowMs.toFixed(1)} start ${node.id}`);
+    this.opening.push(node.start().catch((error: unknown) => void (this.failure ??= error instanceof Error ? error : new Error(messageOf(error)))));
+  }
+
+  /** Draws one fault every now and then while the storm lasts. */
+  private misfortune(): void {
+    if (!this.storm) return;
+    const { world, faults, network } = this;
+    const node = world.pick(this.nodes);
+    const other = world.pick(this.nodes);
+    const dice = world.random();
+    if (faults.powerCut && dice < 0.02) for (const each of this.nodes) this.crash(each);
+    else if (faults.crash && dice < 0.3) this.crash(world.chance(0.5) ? this.leader() ?? node : node);
+    else if (faults.partition && dice < 0.45) this.isolate(node);
+    else if (faults.oneWay && dice < 0.55 && node !== other) network.cut(node.id, other.id);
+    else if (faults.pause && dice < 0.65) node.pause(world.between(100, 4000));
+    else if (faults.pause && dice < 0.67) for (const each of this.nodes) each.pause(world.between(15_000, 20_000));
+    else if (faults.clock && dice < 0.75) node.wallOffsetMs = world.pick([0, 500, -1500, 60_000, -60_000, 3_600_000, 2.3e12]);
+    else if (dice < 0.95) network.heal();
+    world.at(world.between(200, 3000), () => this.misfortune());
+  }
+
+  private leader(): SimNode | undefined {
+    return this.nodes.find((node) => node.assembled?.replica.leads);
+  }
+
+  private isolate(node: SimNode): void {
+    for (const other of this.nodes) {
+      if (other === node) continue;
+      this.network.cut(node.id, other.id);
+      this.network.cut(other.id, node.id);
+    }
+  }
+
+  private async until(atMs: number): Promise<void> {
+    while (this.world.step(atMs)) {
+      this.steps++;
+      if (this.opening.length > 0) {
+        const opening = this.opening;
+        this.opening = [];
+        await Promise.all(opening);
+      }
+      if (this.steps % 4 === 0) for (const node of this.nodes) if (node.up) this.guard(() => this.judge.afterStep(node));
+      if (this.steps % 64 === 0) await Promise.resolve();
+      if (this.failure) throw this.failure;
+    }
+  }
+
+  async run(stormMs: number): Promise<void> {
+    for (const node of this.nodes) this.restart(node);
+    const { faults, network, world } = this;
+    network.weather = {
+      ...calm, lossRate: faults.loss ? 0.05 : 0, duplicateRate: faults.duplicate ? 0.05 : 0, reorderRate: faults.reorder ? 0.1 : 0,
+      slowRate: faults.loss ? 0.01 : 0, delayMs: world.between(0.1, 5),
+    };
+    world.at(500, () => this.callers.begin(world.between(30, 250)));
+    world.at(1500, () => this.misfortune());
+    await this.until(stormMs);
+    await this.settle(stormMs);
+  }
+
+  /** Faults stop: within bounded time there is one leader, everything that was due is recorded, nothing hangs (I3). */
+  private async settle(stormMs: number): Promise<void> {
+    this.storm = false;
+    this.callers.stop();
+    this.network.heal();
+    this.network.weather = calm;
+    Object.assign(this.disk, { stallRate: 0 });
+    Object.assign(this.face, { hangMs: 0, slowRate: 0, failRate: 0 });
+    for (const node of this.nodes) {
+      node.wallOffsetMs = 0;
+      if (node.process) node.process.pausedUntilMs = this.world.nowMs;
+      if (!node.process) this.restart(node);
+    }
+    const graceMs = limits.leaseLeaderMs + limits.proposalTimeoutMs + 20_000;
+    await this.until(stormMs + graceMs);
+    this.finished();
+  }
+
+  private finished(): void {
+    const leaders = this.nodes.filter((node) => node.assembled?.replica.leads);
+    demand(leaders.length === 1, "liveness", `${leaders.length} leaders after the faults stopped`);
+    const { state } = this.judge.reference;
+    const wallMs = WALL_START_MS + this.world.nowMs;
+    for (const node of this.nodes) {
+      demand(node.assembled !== undefined, "liveness", `${node.id} is down at the end`);
+      const { applied } = node.assembled!.replica.raft.status();
+      demand(state.appliedIndex - applied < 500, "liveness", `${node.id} applied ${applied} of ${state.appliedIndex}`);
+    }
+    this.nothingHangs(wallMs);
+    if (state.clockMs < wallMs + 2000) this.judge.oracle.finished(wallMs - 3000);
+    this.callers.finished(this.judge);
+  }
+
+  /** I3: a live execution is young, or its timer lies ahead. */
+  private nothingHangs(wallMs: number): void {
+    const { state } = this.judge.reference;
+    if (state.clockMs > wallMs + 2000) return;
+    const { live } = state;
+    for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) {
+      const late = wallMs - (live.timerAtMs[slot] as number);
+      const what = `execution ${live.sequence[slot]} in state ${live.state[slot]} is ${Math.round(late)} ms past its timer`;
+      demand(late < (live.state[slot] === liveState.queued ? 15_000 : 5000), "I3", what);
+    }
+  }
+
+  result(seed: number): RunResult {
+    this.traceHash = checksum(`${this.steps}/${digest(this.judge.reference.state)}/${this.judge.startCount}/${this.world.random()}`);
+    return {
+      seed, simulatedMs: this.world.nowMs, steps: this.steps, entries: this.judge.reference.state.appliedIndex, starts: this.judge.startCount,
+      occurrences: this.judge.oracle.occurrences, changes: this.callers.attempted.length, trace: this.traceHash,
+    };
+  }
+}
+
+/** Runs one seed; throws at the first violation. */
+export async function runSeed(options: RunOptions): Promise<RunResult> {
+  const simulation = new Simulation(options);
+  await simulation.run(options.stormMs ?? 20_000);
+  return simulation.result(options.seed);
+}

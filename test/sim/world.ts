@@ -1,0 +1,120 @@
+// Owns: simulated time: one queue of events for the whole cluster, in one thread, from a seed. Processes own their events: those of a
+// dead process are dropped, those of a paused one wait, all at once, for its return.
+
+import type { System, Timer } from "../../src/system.ts";
+
+/** Seeded generator (mulberry32), uniform in [0, 1). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A running program: its clocks, and whether it runs. */
+export class Process {
+  alive = true;
+  pausedUntilMs = 0;
+  readonly originMs: number;
+
+  constructor(originMs: number) {
+    this.originMs = originMs;
+  }
+}
+
+type Event = { readonly atMs: number; readonly order: number; readonly owner: Process | undefined; run: (() => void) | undefined };
+
+/** Wall clock time of the beginning of every simulation: 2026-03-01T00:00:00Z. */
+export const WALL_START_MS = 1_772_323_200_000;
+
+export class World {
+  nowMs = 0;
+  readonly random: () => number;
+  private readonly heap: Event[] = [];
+  private order = 0;
+
+  constructor(seed: number) {
+    this.random = seeded(seed);
+  }
+
+  /** A random number in [from, to). */
+  between(from: number, to: number): number {
+    return from + this.random() * (to - from);
+  }
+
+  chance(probability: number): boolean {
+    return this.random() < probability;
+  }
+
+  pick<T>(items: readonly T[]): T {
+    return items[Math.floor(this.random() * items.length)] as T;
+  }
+
+  at(delayMs: number, run: () => void, owner?: Process): Timer {
+    const event: Event = { atMs: this.nowMs + delayMs, order: this.order++, owner, run };
+    this.push(event);
+    return { cancel: () => (event.run = undefined) };
+  }
+
+  /** Runs the next event; false when there is none before `untilMs`. */
+  step(untilMs: number): boolean {
+    const next = this.heap[0];
+    if (!next || next.atMs > untilMs) {
+      this.nowMs = untilMs;
+      return false;
+    }
+    this.pop();
+    this.nowMs = Math.max(this.nowMs, next.atMs);
+    const { owner, run } = next;
+    if (!run || (owner && !owner.alive)) return true;
+    if (owner && owner.pausedUntilMs > this.nowMs) this.push({ ...next, atMs: owner.pausedUntilMs, run });
+    else run();
+    return true;
+  }
+
+  private push(event: Event): void {
+    const { heap } = this;
+    let at = heap.push(event) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!before(event, heap[parent] as Event)) break;
+      heap[at] = heap[parent] as Event;
+      at = parent;
+    }
+    heap[at] = event;
+  }
+
+  private pop(): void {
+    const { heap } = this;
+    const last = heap.pop() as Event;
+    if (heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1] as Event, heap[child] as Event)) child++;
+      if (!before(heap[child] as Event, last)) break;
+      heap[at] = heap[child] as Event;
+      at = child;
+    }
+    heap[at] = last;
+  }
+
+  /** The System of one process; `wallOffsetMs` is read at each look at the wall clock. */
+  systemOf(process: Process, wallOffsetMs: () => number, random: () => number): System {
+    return {
+      wallMs: () => Math.floor(WALL_START_MS + this.nowMs + wallOffsetMs()),
+      monotonicMs: () => process.originMs + this.nowMs,
+      random,
+      after: (delayMs, run) => this.at(Math.max(0, delayMs), run, process),
+      soon: (run) => void this.at(0, run, process),
+    };
+  }
+}
+
+function before(a: Event, b: Event): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+}
