@@ -25,6 +25,7 @@ import type { ReplicaEvents, Transport } from "./replica.ts";
 
 export type AssembleOptions = {
   readonly id: string;
+  readonly incarnation: number;
   readonly voters: readonly string[];
   readonly system: System;
   readonly disk: Disk;
@@ -43,7 +44,7 @@ export type Assembled = {
 };
 
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
-  const { id, voters, system, disk, transport, events, capacity } = options;
+  const { id, incarnation, voters, system, disk, transport, events, capacity } = options;
   const logKv = await disk.open("log", logOptions);
   const stateKv = await disk.open("state", stateOptions);
   const log = await openLog(logKv);
@@ -57,7 +58,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   await restoreState(state, store, cold, log, wheel);
   const raft = raftOf(id, voters, log, state.appliedIndex, system);
   const checkpointer = new Checkpointer(state, store, history, log, system, (error) => events.fatal(error));
-  const replica = new Replica({ id, voters, system, raft, log, state, wheel, transport, checkpointer }, events);
+  const replica = new Replica({ id, incarnation, voters, system, raft, log, state, wheel, transport, checkpointer }, events);
   const queries = new Queries(state, history, cold, system);
   const close = async (): Promise<void> => {
     await stateKv.close();

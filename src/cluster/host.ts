@@ -46,6 +46,7 @@ export class Host {
     const { options, system, disk, transport } = this.parts;
     const assembled = await assemble({
       id: options.node,
+      incarnation: options.incarnation,
       voters: options.members.map((member) => member.id),
       system, disk, transport,
       capacity: { jobsMax: limits.jobsMax, liveMax: limits.liveExecutionsMax },

@@ -30,8 +30,13 @@ export class Proposals {
   private queueBytes = 0;
   private inFlight: InFlight[] = [];
   private readonly forwarded = new Map<number, Forwarded>();
-  private lastForward = 0;
+  /** Ids of forwarded changes are never those of an earlier life of this node, whose answers may still be on their way (H11). */
+  private lastForward: number;
   private confirming = false;
+
+  constructor(incarnation: number) {
+    this.lastForward = incarnation * 2 ** 32;
+  }
 
   get waiting(): number {
     return this.queue.length;

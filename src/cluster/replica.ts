@@ -41,6 +41,8 @@ export interface LogDisk {
 
 export type ReplicaParts = {
   readonly id: string;
+  /** Raised at each start of this node. */
+  readonly incarnation: number;
   readonly voters: readonly string[];
   readonly system: System;
   readonly raft: Raft;
@@ -68,7 +70,7 @@ export class Replica {
   readonly raft: Raft;
   readonly clock: TrustedClock;
   readonly reads: Reads;
-  readonly proposals = new Proposals();
+  readonly proposals: Proposals;
   readonly stats = { turns: 0, entriesApplied: 0, writes: 0, framesRefused: 0, logWriteMs: 0 };
   private readonly parts: ReplicaParts;
   private readonly events: ReplicaEvents;
@@ -91,6 +93,7 @@ export class Replica {
     this.raft = parts.raft;
     this.clock = new TrustedClock(parts.system, parts.id, parts.voters);
     this.clock.applied(parts.state.clockMs, parts.system.monotonicMs());
+    this.proposals = new Proposals(parts.incarnation);
     this.reads = new Reads(parts.raft);
     this.lastTurnMs = parts.system.monotonicMs();
     this.state.watcher = this.watcher();

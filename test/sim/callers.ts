@@ -150,7 +150,7 @@ export class Callers {
       if (change.kind !== "create") continue;
       const index = judge.submitted.get(change.jobId);
       if (outcome === "done") demand(index !== undefined && index <= (reply?.index ?? 0), "P1", `${change.jobId} was acknowledged and is not in the log`);
-      if (outcome === "rejected" && !everUnknown) demand(index === undefined, "I11", `${change.jobId} was rejected and happened`);
+      if (outcome === "rejected" && !everUnknown) demand(index === undefined, "I11", `${change.jobId} (${key}) was rejected and happened at ${index}`);
     }
   }
 }

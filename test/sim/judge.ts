@@ -93,16 +93,16 @@ export class Judge {
     const events = state.events.after(this.eventsSeen, Number.MAX_SAFE_INTEGER) ?? [];
     for (const event of events) {
       this.eventsSeen = event.position;
-      if (event.type === "job.submitted") this.submitted.set(this.idOf(event.job), index);
+      if (event.type === "job.submitted") this.submitted.set(this.idOf(event.job, event.generation), index);
       this.oracle.event(event, () => records.shift() as (typeof records)[number], (sequence) => this.isTrigger(sequence));
     }
     this.limitsHold();
   }
 
-  private idOf(job: number): string {
+  private idOf(job: number, generation: number): string {
     const { state } = this.reference;
-    if (state.jobs.pool.has(job)) return decodeDefinition(definitionOf(state, job)).jobId;
-    return state.departed.get(`${job}:${state.jobs.generation[job]}`) ?? "";
+    const here = state.jobs.pool.has(job) && state.jobs.generation[job] === generation;
+    return here ? decodeDefinition(definitionOf(state, job)).jobId : (state.departed.get(`${job}:${generation}`) ?? "");
   }
 
   private isTrigger(sequence: number): boolean {

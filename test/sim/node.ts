@@ -63,7 +63,7 @@ export class SimNode {
     const system = world.systemOf(process, wallOffset, seeded(Math.floor(world.random() * 2 ** 32)));
     const disk = this.storage.disk((kind, run) => void world.at(this.writeDelayMs(kind), run, process));
     const assembled = await assemble({
-      id: this.id, voters: this.members, system, disk, capacity,
+      id: this.id, incarnation: this.incarnation, voters: this.members, system, disk, capacity,
       transport: { send: (to, lane, message) => process.alive && this.network.send(this.id, to, lane, message) },
       events: {
         fatal: (error) => this.hooks.fatal(this, error),

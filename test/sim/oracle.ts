@@ -90,7 +90,12 @@ export class Oracle {
   private changed(key: string, event: StoredEvent): void {
     this.settled(key, event.atMs);
     const account = this.of(key);
-    if (!this.state.jobs.pool.has(event.job)) return;
+    // A one-shot that has fired may leave with this change, and its number may be another job's at the end of the entry.
+    const left = !this.state.jobs.pool.has(event.job) || this.state.jobs.generation[event.job] !== event.generation;
+    if (left) {
+      account.nextMs = 0;
+      return;
+    }
     const { schedule, paused } = this.definition(event.job);
     const moved = JSON.stringify(schedule) !== JSON.stringify(account.schedule);
     const resumed = account.paused && !paused;
