@@ -14,3 +14,13 @@ export function rate(run: () => number, ms: number): number {
   }
   return (done * 1e9) / Number(now - start);
 }
+
+/** To three digits, or to a whole number above a thousand. */
+export function rounded(value: number): number {
+  return value >= 1000 ? Math.round(value) : Number(value.toPrecision(3));
+}
+
+/** Figures as they come, on standard error, for a run that takes minutes. */
+export function progress(figures: readonly Figure[]): void {
+  for (const { figure, value, unit } of figures) process.stderr.write(`... ${figure}: ${value} ${unit}\n`);
+}

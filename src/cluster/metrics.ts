@@ -1,7 +1,7 @@
-// Owns: what a core tells of itself in Prometheus' text format: consensus, log, checkpoints, wheel, executions, loop delay.
+// Owns: what a core tells of itself in Prometheus' text format: consensus, log, checkpoints, executions, its thread. How late executions
+// start is told by the face, where they start (src/worker/lateness.ts).
 
-import { monitorEventLoopDelay } from "node:perf_hooks";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
 import { liveState, liveStateNames } from "../jobs/livetable.ts";
 import { eventCode } from "../jobs/eventlog.ts";
 import { limits } from "../limits.ts";
@@ -19,7 +19,6 @@ export class CoreMetrics {
   private readonly applies: Counter;
   private readonly writes: Histogram;
   private readonly executions: Counter<"status">;
-  private readonly loop = monitorEventLoopDelay({ resolution: 10 });
   private readonly ended = new Float64Array(endings.length);
   private readonly endedBefore = new Float64Array(endings.length);
   private appliedBefore = 0;
@@ -34,7 +33,15 @@ export class CoreMetrics {
     this.writes = new Histogram({ name: "pawl_log_write_seconds", help: "Synced log writes.", buckets: WRITE_BUCKETS_S, registers });
     const help = "Executions that ended, by how, in entries that this process applied.";
     this.executions = new Counter({ name: "pawl_executions_total", help, labelNames: ["status"], registers });
-    this.loop.enable();
+    this.thread();
+  }
+
+  /** Heap, garbage collection and loop delay of this thread; what is the whole process's is told by the face. */
+  private thread(): void {
+    collectDefaultMetrics({ register: this.registry, prefix: "pawl_core_" });
+    for (const { name } of this.registry.getMetricsAsArray()) {
+      if (name.startsWith("pawl_core_process_") || name === "pawl_core_nodejs_version_info") this.registry.removeSingleMetric(name);
+    }
   }
 
   /** Called after entries were applied. */
@@ -86,12 +93,9 @@ export class CoreMetrics {
     this.set("pawl_jobs", "Jobs in the table.", state.jobs.pool.count);
     this.set("pawl_history_records", "History records ever written.", state.lastOrdinal);
     this.set("pawl_replicated_clock_seconds", "The highest time applied.", state.clockMs / 1000);
-    this.set("pawl_loop_delay_seconds_p99", "Event loop delay of the core thread since the last scrape.", this.loop.percentile(99) / 1e9);
-    this.set("pawl_loop_delay_seconds_max", "Largest event loop delay of the core thread since the last scrape.", this.loop.max / 1e9);
-    this.loop.reset();
     this.set("pawl_log_write_seconds_max", "Longest log write seen by this process since the last scrape.", this.longestWriteMs / 1000);
     this.longestWriteMs = 0;
-    this.set("pawl_log_writes", "Log writes of this process; those that end between two applies are not all in the histogram.", replica.stats.writes);
+    this.set("pawl_log_writes", "Log writes of this process; the histogram looks once per apply and misses some.", replica.stats.writes);
     this.endings();
     this.liveGauges();
     return this.registry.metrics();

@@ -1,0 +1,135 @@
+// Owns: a cluster for measuring: one or three real `pawl start` processes on loopback with folders of their own, started, watched
+// for readiness, and stopped. What is measured of them is cpu.ts and scrape.ts.
+// (B1) No process outlives the benchmark: each ends when the pipe to its standard input closes.
+// (B2) Every node runs what dist holds; bin/prepare.mjs has compiled it.
+
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const TOKEN = "benchmark-token-of-this-run-alone";
+const READY_MAX_MS = 30_000;
+const STOP_MAX_MS = 15_000;
+
+export type BenchNode = {
+  readonly id: string;
+  readonly api: string;
+  readonly pid: number;
+  /** From the spawn to the first 200 of /readyz. */
+  readonly readyMs: number;
+};
+
+export type ClusterOptions = { readonly nodes: 1 | 3; readonly slots?: number; readonly env?: Readonly<Record<string, string>> };
+
+type Started = { readonly id: string; readonly api: string; readonly log: string; readonly child: ChildProcess; readonly atMs: number };
+
+export class BenchCluster {
+  readonly nodes: readonly BenchNode[];
+  readonly token = TOKEN;
+  private readonly folder: string;
+  private readonly started: readonly Started[];
+
+  private constructor(folder: string, started: readonly Started[], nodes: readonly BenchNode[]) {
+    this.folder = folder;
+    this.started = started;
+    this.nodes = nodes;
+  }
+
+  /** Resolves when every node is ready. */
+  static async start(options: ClusterOptions): Promise<BenchCluster> {
+    const folder = mkdtempSync(join(tmpdir(), "pawl-bench-"));
+    const ports = await freePorts(2 * options.nodes);
+    const ids = Array.from({ length: options.nodes }, (_, at) => `bench-${at + 1}`);
+    writeFileSync(join(folder, "cluster.toml"), settings(ids, ports, options.slots ?? 4096), { mode: 0o600 });
+    writeFileSync(join(folder, "token"), TOKEN, { mode: 0o600 });
+    const started = ids.map((id, at) => startNode(folder, id, `http://127.0.0.1:${ports[2 * at + 1]}`, options.env ?? {}));
+    try {
+      return new BenchCluster(folder, started, await Promise.all(started.map(ready)));
+    } catch (error) {
+      await stopAll(folder, started);
+      throw error;
+    }
+  }
+
+  /** The nodes with the leader first. */
+  async leaderFirst(): Promise<readonly BenchNode[]> {
+    const response = await fetch(`${this.nodes[0]?.api}/api/v1/cluster`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    const { leader_id: leader } = (await response.json()) as { leader_id: string };
+    return this.nodes.toSorted((a, b) => Number(b.id === leader) - Number(a.id === leader));
+  }
+
+  /** Ends the processes in order and removes their folders. */
+  async stop(): Promise<void> {
+    await stopAll(this.folder, this.started);
+  }
+}
+
+function settings(ids: readonly string[], ports: readonly number[], slots: number): string {
+  const members = ids.map((id, at) => {
+    return `[[cluster.members]]\nid = "${id}"\npeer = "127.0.0.1:${ports[2 * at]}"\napi = "127.0.0.1:${ports[2 * at + 1]}"\n`;
+  });
+  const tables = `[cluster]\nname = "bench"\n${members.join("")}[auth]\nadmin_token_file = "token"\n[worker]\nslots = ${slots}\n`;
+  return `${tables}[log]\nlevel = "warn"\n`;
+}
+
+function startNode(folder: string, id: string, api: string, extra: Readonly<Record<string, string>>): Started {
+  const log = join(folder, `${id}.log`);
+  const data = join(folder, id);
+  mkdirSync(data, { mode: 0o700 });
+  const out = openSync(log, "a", 0o600);
+  // A setting in this shell is meant for a node of its own, not for these.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PAWL_")));
+  const args = ["start", "--config", join(folder, "cluster.toml"), "--node-id", id, "--data-dir", data];
+  const atMs = performance.now();
+  const child = spawn(process.execPath, [join(root, "bin", "pawl"), ...args], {
+    cwd: folder,
+    stdio: ["pipe", out, out],
+    env: { ...env, ...extra, PAWL_DEV_CHILD: "1" },
+  });
+  child.stdin?.on("error", () => undefined);
+  closeSync(out);
+  return { id, api, log, child, atMs };
+}
+
+async function ready({ id, api, log, child, atMs }: Started): Promise<BenchNode> {
+  while (performance.now() - atMs < READY_MAX_MS) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${id} ended: ${readFileSync(log, "utf8").slice(-2000)}`);
+    const answered = await fetch(`${api}/readyz`).then(
+      async (response) => response.body?.cancel().then(() => response.ok),
+      () => false,
+    );
+    if (answered === true) return { id, api, pid: child.pid ?? 0, readyMs: performance.now() - atMs };
+    await wait(5);
+  }
+  throw new Error(`${id} is not ready after ${READY_MAX_MS} ms: ${readFileSync(log, "utf8").slice(-2000)}`);
+}
+
+async function stopAll(folder: string, started: readonly Started[]): Promise<void> {
+  await Promise.all(
+    started.map(async ({ child }) => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGTERM");
+      const late = setTimeout(() => child.kill("SIGKILL"), STOP_MAX_MS);
+      await gone;
+      clearTimeout(late);
+    }),
+  );
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Ports that were free a moment ago, all held open until each is known. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

@@ -1,0 +1,55 @@
+// Every benchmark runs at its smallest size against the real program, so that none of them falls out of repair, and gives figures
+// that can be read. How large the figures are is not judged here.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { benches } from "../../bench/benches.ts";
+import { percentiles } from "../../bench/scrape.ts";
+import { StartLateness } from "../../src/worker/lateness.ts";
+
+describe("each benchmark runs in small", () => {
+  for (const { name, run } of benches) {
+    test(name, { timeout: 30_000 }, async () => {
+      const figures = await run("smoke");
+      assert.ok(figures.length > 0, "it gives figures");
+      for (const { figure, value, unit } of figures) {
+        assert.ok(figure !== "" && unit !== "", "a figure has a name and a unit");
+        assert.ok(Number.isFinite(value) && value >= 0, `${figure} is ${value}`);
+      }
+      const names = figures.map(({ figure }) => figure);
+      assert.deepEqual(names, [...new Set(names)], "no two figures share a name");
+    });
+  }
+});
+
+function scraped(text: string): Map<string, number> {
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
+}
+
+describe("lateness as the benchmarks read it", () => {
+  test("percentiles of two scrapes see only what lies between them", () => {
+    const lateness = new StartLateness();
+    for (let i = 0; i < 1000; i++) lateness.add(5_000);
+    const before = scraped(lateness.text());
+    for (let ms = 1; ms <= 100; ms++) lateness.add(ms);
+    const found = percentiles([{ before, after: scraped(lateness.text()) }], "pawl_start_lateness_seconds");
+    assert.equal(found.count, 100);
+    for (const [share, seconds] of [[0.01, 0.001], [0.05, 0.005], [0.5, 0.05], [0.95, 0.095], [1, 0.1]] as const) {
+      const value = found.at(share);
+      assert.ok(value >= seconds && value <= seconds * 1.11, `the share ${share} is at ${value}`);
+    }
+  });
+
+  test("an early start counts as on time, one beyond the last bound as beyond it", () => {
+    const lateness = new StartLateness();
+    lateness.add(-3);
+    lateness.add(0.7);
+    lateness.add(60_000);
+    lateness.add(1e9);
+    const values = scraped(lateness.text());
+    const below = (bound: string): number | undefined => values.get(`pawl_start_lateness_seconds_bucket{le="${bound}"}`);
+    assert.deepEqual([below("0"), below("60"), below("+Inf")], [2, 3, 4]);
+    assert.equal(values.get("pawl_start_lateness_seconds_count"), 4);
+  });
+});
