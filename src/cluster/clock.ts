@@ -9,7 +9,8 @@ import { limits } from "../limits.ts";
 
 export type Reading = { readonly nowMs: number; readonly trusted: boolean };
 
-type Sample = { readonly offsetMs: number; readonly atMs: number };
+/** A node's wall clock, as heard at a monotonic time of this node: it is projected from there, so that a step of the own clock shows. */
+type Sample = { readonly wallMs: number; readonly atMs: number };
 
 export class TrustedClock {
   private readonly system: System;
@@ -40,7 +41,7 @@ export class TrustedClock {
   }
 
   heard(node: string, wallMs: number): void {
-    this.samples.set(node, { offsetMs: wallMs - this.system.wallMs(), atMs: this.system.monotonicMs() });
+    this.samples.set(node, { wallMs, atMs: this.system.monotonicMs() });
   }
 
   /** An operator says that this node's wall clock is right, however far it is ahead. */
@@ -54,29 +55,36 @@ export class TrustedClock {
     // A cluster whose clock was never set has no time to go on from.
     const allowedMs = this.baseMs === 0 ? 0 : Math.floor(this.baseMs + (nowMs - this.baseMonotonicMs));
     if (wallMs <= allowedMs) return { nowMs: Math.max(wallMs, this.baseMs), trusted: true };
-    if (this.agreed(nowMs) && (this.baseMs === 0 || this.confirmed || wallMs - allowedMs <= limits.clockMaxGapMs)) {
+    if (this.agreed(nowMs, wallMs) && (this.baseMs === 0 || this.confirmed || wallMs - allowedMs <= limits.clockMaxGapMs)) {
       return { nowMs: wallMs, trusted: true };
     }
     return { nowMs: allowedMs, trusted: this.baseMs > 0 && wallMs - allowedMs <= limits.clockAgreementMs };
   }
 
-  private agreed(nowMs: number): boolean {
+  private agreed(nowMs: number, wallMs: number): boolean {
     let agreeing = 1;
     for (const id of this.others) {
-      const sample = this.samples.get(id);
-      if (sample && nowMs - sample.atMs < limits.clockSampleMaxMs && Math.abs(sample.offsetMs) <= limits.clockAgreementMs) agreeing++;
+      const other = this.wallOf(id, nowMs);
+      if (other !== undefined && Math.abs(other - wallMs) <= limits.clockAgreementMs) agreeing++;
     }
     return agreeing >= this.quorum;
+  }
+
+  /** What another node's wall clock shows now; undefined when it was not heard of late. */
+  private wallOf(id: string, nowMs: number): number | undefined {
+    const sample = this.samples.get(id);
+    return sample && nowMs - sample.atMs < limits.clockSampleMaxMs ? sample.wallMs + (nowMs - sample.atMs) : undefined;
   }
 
   /** Another node whose wall clock agrees with a majority, to hand leadership to; undefined when none is known. */
   better(): string | undefined {
     const nowMs = this.system.monotonicMs();
-    const fresh = this.others.filter((id) => nowMs - (this.samples.get(id)?.atMs ?? Number.NEGATIVE_INFINITY) < limits.clockSampleMaxMs);
-    return fresh.find((id) => {
-      const own = this.samples.get(id) as Sample;
-      const near = fresh.filter((other) => Math.abs((this.samples.get(other) as Sample).offsetMs - own.offsetMs) <= limits.clockAgreementMs);
-      return near.length >= this.quorum;
-    });
+    const walls = new Map<string, number>();
+    for (const id of this.others) {
+      const wallMs = this.wallOf(id, nowMs);
+      if (wallMs !== undefined) walls.set(id, wallMs);
+    }
+    const near = (wallMs: number): number => [...walls.values()].filter((other) => Math.abs(other - wallMs) <= limits.clockAgreementMs).length;
+    return [...walls.keys()].find((id) => near(walls.get(id) as number) >= this.quorum);
   }
 }

@@ -43,7 +43,15 @@ export class Callers {
     const attempted: Attempted = { change: this.change(), key, tries: 0, outcome: "waiting", everUnknown: false, process: undefined, reply: undefined };
     this.attempted.push(attempted);
     this.attempt(attempted);
-    this.world.at(this.world.between(0, 2 * meanGapMs), () => this.begin(meanGapMs));
+    this.world.at(this.gap(meanGapMs), () => this.begin(meanGapMs));
+  }
+
+  /** Some changes come just before or after a whole second, when many jobs are due: that is where races are. */
+  private gap(meanGapMs: number): number {
+    const { world } = this;
+    if (world.chance(0.6)) return world.between(0, 2 * meanGapMs);
+    const secondMs = Math.ceil(world.nowMs / 1000) * 1000 - world.nowMs;
+    return Math.max(0, secondMs + world.between(-10, 6));
   }
 
   stop(): void {
@@ -87,8 +95,8 @@ export class Callers {
       priority: world.pick(["high", "medium", "low"]),
       overlap: world.pick(["skip", "allow"]),
       misfire: { policy: world.pick(["fire_once", "fire_all", "skip"]), withinMs: world.pick([1500, 5000, 60_000]), max: world.pick([2, 10]) },
-      retry: { maxAttempts: world.pick([1, 2, 4]), backoff: "exponential", initialMs: 200, maxMs: 2000, multiplier: 2, jitter: 0.1 },
-      timeoutMs: world.pick([1000, 5000]),
+      retry: { maxAttempts: world.pick([1, 2, 4]), backoff: "exponential", initialMs: world.pick([200, 4000]), maxMs: 8000, multiplier: 2, jitter: 0.1 },
+      timeoutMs: world.pick([1000, 5000, 300_000]),
       delivery: world.chance(0.25) ? "at_most_once" : "at_least_once",
       placement: { tags: [], mode: "all" },
       hasPayload: false,

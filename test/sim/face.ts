@@ -21,6 +21,7 @@ export class SimFace {
   private readonly started: (seen: StartSeen) => void;
   private readonly attempts = new Map<number, Attempt>();
   private readonly stopped = new Set<number>();
+  private readonly waiting = new Set<number>();
 
   constructor(
     world: World, process: Process, node: string, weather: FaceWeather, wallMs: () => number,
@@ -42,12 +43,14 @@ export class SimFace {
       const sequence = batch.sequences[i] as number;
       const token = batch.tokens[i] as number;
       const timeoutMs = batch.timeoutsMs[i] as number;
+      this.waiting.add(token);
       world.at(lateMs, () => this.begin(sequence, token, timeoutMs, batch.notAfterMs), this.process);
     }
   }
 
   private begin(sequence: number, token: number, timeoutMs: number, notAfterMs: number): void {
     const { world, weather } = this;
+    this.waiting.delete(token);
     const monotonicMs = this.process.originMs + world.nowMs;
     if (monotonicMs > notAfterMs || this.stopped.has(token)) return this.result(sequence, token, resultOutcome.notStarted, 0, "");
     const startAtMs = this.wallMs();
@@ -62,6 +65,11 @@ export class SimFace {
       const outcome = durationMs > timeoutMs ? resultOutcome.timeout : failed ? resultOutcome.failed : resultOutcome.completed;
       this.result(sequence, token, outcome, startAtMs, failed ? "it failed" : "");
     }, this.process);
+  }
+
+  /** Whether an attempt is here: waiting to begin, running, or ended and not yet reported. */
+  holds(sequence: number, token: number): boolean {
+    return this.attempts.get(sequence)?.token === token || this.waiting.has(token);
   }
 
   stop(batch: StopBatch): void {

@@ -20,6 +20,8 @@ export interface NodeHooks {
   started(seen: StartSeen): void;
   fatal(node: SimNode, error: Error): void;
   opened(node: SimNode): void;
+  /** A write or sync was begun that will complete after `delayMs`. */
+  disk(node: SimNode, kind: "write" | "sync", delayMs: number): void;
 }
 
 export class SimNode {
@@ -28,6 +30,8 @@ export class SimNode {
   wallOffsetMs = 0;
   driftRate = 0;
   process: Process | undefined;
+  simFace: SimFace | undefined;
+  session: WorkerSession | undefined;
   assembled: Assembled | undefined;
   starting = false;
   private incarnation = 0;
@@ -61,7 +65,11 @@ export class SimNode {
     this.incarnation++;
     const wallOffset = (): number => this.wallOffsetMs + this.driftRate * world.nowMs;
     const system = world.systemOf(process, wallOffset, seeded(Math.floor(world.random() * 2 ** 32)));
-    const disk = this.storage.disk((kind, run) => void world.at(this.writeDelayMs(kind), run, process));
+    const disk = this.storage.disk((kind, run) => {
+      const delayMs = this.writeDelayMs(kind);
+      world.at(delayMs, run, process);
+      this.hooks.disk(this, kind, delayMs);
+    });
     const assembled = await assemble({
       id: this.id, incarnation: this.incarnation, voters: this.members, system, disk, capacity,
       transport: { send: (to, lane, message) => process.alive && this.network.send(this.id, to, lane, message) },
@@ -77,6 +85,7 @@ export class SimNode {
     this.assembled = assembled;
     const { replica } = assembled;
     const face = new SimFace(world, process, this.id, this.face, () => system.wallMs(), (batch) => replica.results(batch), (seen) => this.hooks.started(seen));
+    this.simFace = face;
     const session = new WorkerSession({ node: this.id, incarnation: this.incarnation, slots: SLOTS, tags: [] }, replica.state, {
       toLeader: (message) => replica.toLeader(message),
       start: (batch) => face.start(batch),
@@ -85,6 +94,7 @@ export class SimNode {
     this.network.attach(this.id, (from, message) => {
       if (process.alive) world.at(0, () => replica.receive(from, message), process);
     });
+    this.session = session;
     replica.start(session);
     this.hooks.opened(this);
   }

@@ -82,6 +82,7 @@ export class Simulation {
       started: (seen) => this.guard(() => this.judge.started(seen)),
       opened: (node) => this.judge.opened(node),
       fatal: (node, error) => this.died(node, error),
+      disk: (node, kind, delayMs) => this.aim(node, kind, delayMs),
     });
   }
 
@@ -91,6 +92,23 @@ export class Simulation {
     } catch (error) {
       this.failure ??= error instanceof Error ? error : new Error(messageOf(error));
     }
+  }
+
+  /** Crashes are aimed at writes in flight: before, between and right after them. Syncs, which only checkpoints make, more often. */
+  private aim(node: SimNode, kind: "write" | "sync", delayMs: number): void {
+    const { world } = this;
+    if (!this.storm || !this.faults.crash || !world.chance(kind === "sync" ? 0.08 : 0.0005)) return;
+    const { process } = node;
+    world.at(delayMs * world.between(0, 2.5), () => {
+      if (node.process === process) this.crash(node);
+    });
+  }
+
+  /** Checkpoints come all the time, at any index. */
+  private checkpoints(): void {
+    const node = this.world.pick(this.nodes);
+    if (node.assembled && node.process?.alive) void node.assembled.checkpointer.settle();
+    if (this.storm) this.world.at(this.world.between(50, 1500), () => this.checkpoints());
   }
 
   /** A node ended itself. A stalled disk is a reason; a bug or damage is not. */
@@ -131,9 +149,16 @@ export class Simulation {
     else if (faults.oneWay && dice < 0.55 && node !== other) network.cut(node.id, other.id);
     else if (faults.pause && dice < 0.65) node.pause(world.between(100, 4000));
     else if (faults.pause && dice < 0.67) for (const each of this.nodes) each.pause(world.between(15_000, 20_000));
-    else if (faults.clock && dice < 0.75) node.wallOffsetMs = world.pick([0, 500, -1500, 60_000, -60_000, 3_600_000, 2.3e12]);
+    else if (faults.clock && dice < 0.75) this.setWrong(node);
     else if (dice < 0.95) network.heal();
     world.at(world.between(200, 3000), () => this.misfortune());
+  }
+
+  /** Wall clocks of a minority are wrong. */
+  private setWrong(node: SimNode): void {
+    const wrong = this.nodes.filter((each) => each !== node && each.wallOffsetMs !== 0);
+    const room = wrong.length + 1 <= Math.floor((this.nodes.length - 1) / 2);
+    node.wallOffsetMs = room ? this.world.pick([0, 500, -1500, 60_000, -60_000, 3_600_000, 2.3e12]) : 0;
   }
 
   private leader(): SimNode | undefined {
@@ -171,6 +196,7 @@ export class Simulation {
     };
     world.at(500, () => this.callers.begin(world.between(30, 250)));
     world.at(1500, () => this.misfortune());
+    world.at(1000, () => this.checkpoints());
     await this.until(stormMs);
     await this.settle(stormMs);
   }
@@ -204,19 +230,23 @@ export class Simulation {
       demand(state.appliedIndex - applied < 500, "liveness", `${node.id} applied ${applied} of ${state.appliedIndex}`);
     }
     this.nothingHangs(wallMs);
-    if (state.clockMs < wallMs + 2000) this.judge.oracle.finished(wallMs - 3000);
+    demand(state.clockMs <= wallMs + limits.clockAgreementMs, "H13", `the replicated clock is ${state.clockMs - wallMs} ms ahead of true time`);
+    this.judge.oracle.finished(wallMs - 3000);
     this.callers.finished(this.judge);
   }
 
   /** I3: a live execution is young, or its timer lies ahead. */
   private nothingHangs(wallMs: number): void {
     const { state } = this.judge.reference;
-    if (state.clockMs > wallMs + 2000) return;
-    const { live } = state;
+    const { live, nodes } = state;
     for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) {
       const late = wallMs - (live.timerAtMs[slot] as number);
       const what = `execution ${live.sequence[slot]} in state ${live.state[slot]} is ${Math.round(late)} ms past its timer`;
       demand(late < (live.state[slot] === liveState.queued ? 15_000 : 5000), "I3", what);
+      if (!state.occupies(slot) || wallMs - (live.startedAtMs[slot] as number) < 5000) continue;
+      const node = this.nodes.find(({ id }) => id === nodes.withSession(live.session[slot] as number)?.id);
+      const held = node?.simFace?.holds(live.sequence[slot] as number, live.token[slot] as number) ?? false;
+      demand(held, "H6b", `execution ${live.sequence[slot]} is running according to the log, and on no machine`);
     }
   }
 
