@@ -64,9 +64,9 @@ function configOf(options: EmbedOptions, dataDir: string): Config {
   if (options.cluster !== undefined || options.configFile === undefined) flags["cluster-name"] = options.cluster ?? "embedded";
   if (options.slots !== undefined) flags["worker-slots"] = String(options.slots);
   if (options.listen !== undefined) flags["api-listen"] = options.listen;
-  // A single node links with nobody: any free port of loopback will do.
-  if (options.configFile === undefined) flags["peer-listen"] = "127.0.0.1:0";
-  return loadConfig({ file: options.configFile, flags, env: {} });
+  const config = loadConfig({ file: options.configFile, flags, env: {} });
+  // A single node links with nobody: any free port of loopback will do, which a setting could not say.
+  return options.configFile === undefined ? { ...config, peer: { host: "127.0.0.1", port: 0 } } : config;
 }
 
 /** A linearizable read is answered once there is a leader; a node that fails first says why. */

@@ -44,7 +44,8 @@ test("a data directory belongs to one node of one cluster, and to one process", 
   assert.ok(await node.isReady(), "the first process goes on");
   assert.equal((await node.kill("SIGTERM"))?.code, 0);
   const [peer] = await freePorts(1);
-  const own = ["--cluster-name", "process", "--data-dir", node.dataDir, "--peer-listen", `127.0.0.1:${peer}`, "--api-listen", "127.0.0.1:0"];
+  const listens = ["--peer-listen", `127.0.0.1:${peer}`, "--api-listen", "127.0.0.1:0"];
+  const own = ["--cluster-name", "process", "--data-dir", node.dataDir, ...listens];
   const otherNode = await ran(["start", "--node-id", "b", ...own]);
   assert.match(otherNode.stderr, /holds node "a" of cluster "process", not node "b"/);
   assert.equal(otherNode.code, 2);

@@ -1,9 +1,9 @@
 // Real processes for tests: free ports, folders that go away, nodes of `bin/pawl start` that can be killed and started again, and
 // waiting by looking again and again, with a bound.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -54,6 +54,29 @@ export async function freePorts(count: number): Promise<number[]> {
   }
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+/** Processes of this machine whose command line holds `text`. */
+export function processesNaming(text: string): number[] {
+  const named = existsSync("/proc/self/cmdline") ? commandLines() : linesOfPs();
+  return named.filter((line) => line.includes(text)).map((line) => Number.parseInt(line, 10));
+}
+
+function linesOfPs(): string[] {
+  return spawnSync("ps", ["-axwwo", "pid=,args="], { encoding: "utf8" }).stdout.split("\n");
+}
+
+function commandLines(): string[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map((pid) => {
+    try {
+      return `${pid} ${readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")}`;
+    } catch (error) {
+      // It has ended since the folder was read.
+      if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH")) return pid;
+      throw error;
+    }
+  });
 }
 
 export type Ended = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
