@@ -4,7 +4,9 @@
 export type Edit = { readonly file: string; readonly find: string; readonly put: string };
 export type Mutant = { readonly rule: string; readonly name: string; readonly edits: readonly Edit[]; readonly seeds?: number };
 
-const one = (rule: string, name: string, file: string, find: string, put: string): Mutant => ({ rule, name, edits: [{ file, find, put }] });
+const one = (rule: string, name: string, file: string, find: string, put: string, seeds?: number): Mutant => ({
+  rule, name, edits: [{ file, find, put }], ...(seeds === undefined ? {} : { seeds }),
+});
 
 export const mutants: readonly Mutant[] = [
   one(
@@ -114,7 +116,7 @@ export const mutants: readonly Mutant[] = [
   ),
   one(
     "H11", "answers to an earlier life of a node are taken for this one's", "src/cluster/proposals.ts",
-    "this.lastForward = incarnation * 2 ** 32;", "this.lastForward = incarnation * 0;",
+    "this.lastForward = incarnation * 2 ** 32;", "this.lastForward = incarnation * 0;", 600,
   ),
   one(
     "H13", "one wrong clock moves the replicated one", "src/cluster/clock.ts",

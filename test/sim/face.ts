@@ -67,6 +67,11 @@ export class SimFace {
     }, this.process);
   }
 
+  /** Whether an execution is under way here. */
+  runs(sequence: number): boolean {
+    return this.attempts.get(sequence)?.done === false;
+  }
+
   /** Whether an attempt is here: waiting to begin, running, or ended and not yet reported. */
   holds(sequence: number, token: number): boolean {
     return this.attempts.get(sequence)?.token === token || this.waiting.has(token);

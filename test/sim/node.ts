@@ -12,7 +12,7 @@ import { Process, seeded } from "./world.ts";
 import type { World } from "./world.ts";
 
 export const capacity = { jobsMax: 60, liveMax: 90 } as const;
-export const SLOTS = 4;
+export const SLOTS = 2;
 
 export type DiskWeather = { writeMs: number; stallRate: number; stallMs: number };
 

@@ -27,6 +27,8 @@ export type Faults = {
   readonly clock: boolean;
   readonly hungFace: boolean;
   readonly powerCut: boolean;
+  /** Most executions take seconds, so that slots run out and executions queue. */
+  readonly busy: boolean;
 };
 
 export type RunResult = {
@@ -50,7 +52,7 @@ export class Simulation {
   readonly callers: Callers;
   readonly faults: Faults;
   private readonly disk: DiskWeather;
-  private readonly face: FaceWeather;
+  readonly face: FaceWeather;
   private readonly trace: (line: string) => void;
   private steps = 0;
   private traceHash = 0;
@@ -69,10 +71,10 @@ export class Simulation {
     const drawn = (rate: number): boolean => world.chance(rate);
     this.faults = {
       crash: drawn(0.7), partition: drawn(0.5), oneWay: drawn(0.4), loss: drawn(0.4), duplicate: drawn(0.4), reorder: drawn(0.3),
-      slowDisk: drawn(0.4), pause: drawn(0.35), clock: drawn(0.35), hungFace: drawn(0.4), powerCut: drawn(0.3), ...options.faults,
+      slowDisk: drawn(0.4), pause: drawn(0.35), clock: drawn(0.35), hungFace: drawn(0.4), powerCut: drawn(0.3), busy: drawn(0.3), ...options.faults,
     };
     this.disk = { writeMs: 1, stallRate: this.faults.slowDisk ? 0.01 : 0, stallMs: 1500 };
-    this.face = { failRate: 0.15, slowRate: 0.1, hangMs: this.faults.hungFace ? 20_000 : 100 };
+    this.face = { failRate: 0.15, slowRate: this.faults.busy ? 0.8 : 0.1, hangMs: this.faults.hungFace ? 20_000 : 100 };
     for (const id of ids) this.nodes.push(this.nodeOf(id, ids));
     this.callers = new Callers(world, this.nodes);
   }
@@ -165,7 +167,7 @@ export class Simulation {
     return this.nodes.find((node) => node.assembled?.replica.leads);
   }
 
-  private isolate(node: SimNode): void {
+  isolate(node: SimNode): void {
     for (const other of this.nodes) {
       if (other === node) continue;
       this.network.cut(node.id, other.id);
@@ -173,7 +175,7 @@ export class Simulation {
     }
   }
 
-  private async until(atMs: number): Promise<void> {
+  async until(atMs: number): Promise<void> {
     while (this.world.step(atMs)) {
       this.steps++;
       if (this.opening.length > 0) {
@@ -188,6 +190,13 @@ export class Simulation {
   }
 
   async run(stormMs: number): Promise<void> {
+    await this.begin();
+    await this.until(stormMs);
+    await this.settle(stormMs);
+  }
+
+  /** Starts the nodes, the callers and the faults. */
+  async begin(): Promise<void> {
     for (const node of this.nodes) this.restart(node);
     const { faults, network, world } = this;
     network.weather = {
@@ -195,10 +204,30 @@ export class Simulation {
       slowRate: faults.loss ? 0.01 : 0, delayMs: world.between(0.1, 5),
     };
     world.at(500, () => this.callers.begin(world.between(30, 250)));
-    world.at(1500, () => this.misfortune());
+    if (Object.values(faults).some((drawn) => drawn)) world.at(1500, () => this.misfortune());
     world.at(1000, () => this.checkpoints());
-    await this.until(stormMs);
-    await this.settle(stormMs);
+  }
+
+  /** Executions that run at this moment, by the log and on a machine, and have minutes left before their timeout. */
+  liveRunning(): { sequence: number; token: number }[] {
+    const { state } = this.judge.reference;
+    const rows: { sequence: number; token: number }[] = [];
+    for (let slot = state.live.pool.nextUsed(0); slot !== 0; slot = state.live.pool.nextUsed(slot)) {
+      const held = this.nodes.some((node) => node.simFace?.runs(state.live.sequence[slot] as number) === true);
+      const patient = state.classOf(state.live.job[slot] as number).spec.timeoutMs > 60_000;
+      if (held && patient && state.occupies(slot)) rows.push({ sequence: state.live.sequence[slot] as number, token: state.live.token[slot] as number });
+    }
+    return rows;
+  }
+
+  /** The code with which a node answers a change within `withinMs`, or "nothing". */
+  async askedAt(node: SimNode, withinMs: number): Promise<string> {
+    let code = "nothing";
+    node.assembled?.replica.submit({ kind: "pause", jobId: "job-1" }, undefined, 100, (outcome) => {
+      code = outcome instanceof PawlError ? outcome.code : outcome.status;
+    });
+    await this.until(this.world.nowMs + withinMs);
+    return code;
   }
 
   /** Faults stop: within bounded time there is one leader, everything that was due is recorded, nothing hangs (I3). */

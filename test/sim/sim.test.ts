@@ -1,0 +1,78 @@
+// Owns: the simulator in the default test run: 300 seeds, the same run from the same seed, and plays of rules that need a whole cluster.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { limits } from "../../src/limits.ts";
+import { runSeed, Simulation } from "./run.ts";
+import type { Faults } from "./run.ts";
+import { WALL_START_MS } from "./world.ts";
+
+const SEEDS = 300;
+const STORM_MS = 20_000;
+const peace: Faults = {
+  crash: false, partition: false, oneWay: false, loss: false, duplicate: false, reorder: false, slowDisk: false, pause: false, clock: false,
+  hungFace: false, powerCut: false, busy: false,
+};
+
+describe("simulation", () => {
+  it(`finds no violation in ${SEEDS} seeds`, async (t) => {
+    const sum = { simulatedMs: 0, starts: 0, occurrences: 0, changes: 0 };
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const result = await runSeed({ seed, stormMs: STORM_MS }).catch((error: unknown) => {
+        throw new Error(`replay: npm run sim -- --seed ${seed} --storm ${STORM_MS / 1000}`, { cause: error });
+      });
+      for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += result[key];
+    }
+    t.diagnostic(JSON.stringify(sum));
+    assert.ok(sum.occurrences > 50 * SEEDS && sum.changes > 20 * SEEDS, "the simulation did too little to prove anything");
+  });
+
+  it("replays bit for bit", async () => {
+    for (const seed of [7, 8]) assert.deepEqual(await runSeed({ seed, stormMs: 8000 }), await runSeed({ seed, stormMs: 8000 }));
+  });
+});
+
+/** A calm cluster of three that has run for a while. */
+async function calmCluster(seed: number): Promise<Simulation> {
+  const simulation = new Simulation({ seed, nodes: 3, faults: peace });
+  Object.assign(simulation.face, { failRate: 0, slowRate: 0.6 });
+  await simulation.begin();
+  await simulation.until(12_000);
+  return simulation;
+}
+
+describe("plays of a whole cluster", () => {
+  it("H7: all nodes pause for 20 s: nothing that ran is started again", async () => {
+    const simulation = await calmCluster(11);
+    const running = simulation.liveRunning();
+    for (const node of simulation.nodes) node.pause(20_000);
+    await simulation.until(60_000);
+    for (const { sequence, token } of running) {
+      const starts = simulation.judge.starts.get(sequence) ?? [];
+      assert.equal(starts.filter((start) => start.token >= token).length, 1, `execution ${sequence} was started again`);
+    }
+    assert.ok(running.length > 0, "nothing ran when the nodes were paused");
+  });
+
+  it("H13: one node's clock stands in 2099: the others' schedules stay on time, whoever leads", async () => {
+    const simulation = await calmCluster(12);
+    const leader = simulation.nodes.find((node) => node.assembled?.replica.leads);
+    assert.ok(leader);
+    leader.wallOffsetMs = 2.3e12;
+    await simulation.until(40_000);
+    const { state } = simulation.judge.reference;
+    assert.ok(state.clockMs <= WALL_START_MS + 40_000 + limits.clockAgreementMs, "the replicated clock followed the wrong one");
+    assert.ok(state.clockMs >= WALL_START_MS + 35_000, "nothing was fired any more");
+    assert.notEqual(simulation.nodes.find((node) => node.assembled?.replica.leads), leader, "the node with the wrong clock still leads");
+  });
+
+  it("P8: a minority answers no_quorum in time, and running work goes on", async () => {
+    const simulation = await calmCluster(13);
+    const [alone] = simulation.nodes;
+    assert.ok(alone);
+    simulation.isolate(alone);
+    await simulation.until(18_000);
+    const answered = await simulation.askedAt(alone, 4_000);
+    assert.equal(answered, "no_quorum");
+  });
+});
