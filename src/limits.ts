@@ -42,6 +42,9 @@ export const limits = {
   // Retry, attempt and misfire policy.
   attemptsMax: 1000,
   lossesMax: 10,
+  requeuesMax: 10_000,
+  requeueDelayStepMs: 50,
+  requeueDelayMaxMs: 5_000,
   timeoutDefaultMs: 3_600_000,
   timeoutMaxMs: 30 * 86_400_000,
   timeoutGraceMs: 5_000,

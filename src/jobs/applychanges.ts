@@ -25,8 +25,8 @@ export function applyCreate(state: State, body: ByteReader, index: number): Repl
   const nextDueMs = body.f64();
   const fields = takeDefinition(body);
   if (findJob(state, jobId) !== 0) return refused("exists", `job ${jobId} exists; update it with PUT or choose another job_id`);
-  const full = roomFor(state, fields);
-  if (full) return full;
+  const problem = notAnInstant(nextDueMs) ?? roomFor(state, fields);
+  if (problem) return problem;
   const { jobs } = state;
   const job = jobs.pool.take();
   if (job === 0) return refused("capacity", `all ${state.capacity.jobsMax} jobs are in use; delete some or start a larger cluster`);
@@ -62,6 +62,17 @@ function roomFor(state: State, fields: DefinitionFields): Reply | undefined {
   return undefined;
 }
 
+/** The wheel takes whole milliseconds above 0 and below 2^48; anything else in a committed entry must not stop every replica (H16.4). */
+function notAnInstant(dueMs: number): Reply | undefined {
+  if (dueMs >= 0 && dueMs < 2 ** 48 && Math.floor(dueMs) === dueMs) return undefined;
+  return refused("unprocessable", `${dueMs} is no time at which a job can be due`);
+}
+
+const tooEarly: Reply = refused(
+  "unprocessable",
+  "schedule_time must be later than the job's last scheduled time; make a new job to run at an earlier one",
+);
+
 /** The row that a change names, if it still is what the change was computed from and owes no record for a passed due time (A3). */
 function current(state: State, ref: JobRef): Reply | undefined {
   if (ref.job === 0) return refused("not_found", "no such job");
@@ -76,11 +87,11 @@ export function applyUpdate(state: State, body: ByteReader, index: number): Repl
   const nextDueMs = body.f64();
   const reschedule = body.u8() === 1;
   const fields = takeDefinition(body);
-  const problem = current(state, ref) ?? roomFor(state, fields);
+  const problem = current(state, ref) ?? notAnInstant(nextDueMs) ?? roomFor(state, fields);
   if (problem) return problem;
   const { jobs } = state;
   const { job } = ref;
-  if (reschedule && nextDueMs !== 0 && nextDueMs <= (jobs.lastAtMs[job] as number)) return stale;
+  if (reschedule && nextDueMs !== 0 && nextDueMs <= (jobs.lastAtMs[job] as number)) return fields.oneShot ? tooEarly : stale;
   const { jobId } = revise(state, job, fields.specJson);
   const schedule = fields.scheduleText === "" ? 0 : state.schedules.acquire(fields.scheduleText);
   if (jobs.schedule[job] !== 0) state.schedules.release(jobs.schedule[job] as number);
@@ -89,7 +100,7 @@ export function applyUpdate(state: State, body: ByteReader, index: number): Repl
   state.classes.release(jobs.class[job] as number);
   jobs.class[job] = shared;
   const paused = (jobs.flags[job] as number) & jobFlags.paused;
-  jobs.flags[job] = jobFlags.used | paused | (fields.oneShot ? jobFlags.oneShot : 0);
+  jobs.flags[job] = ((jobs.flags[job] as number) & ~jobFlags.oneShot) | (fields.oneShot ? jobFlags.oneShot : 0);
   if (reschedule && paused === 0) jobs.dueAtMs[job] = nextDueMs;
   state.armJob(job);
   for (let slot = jobs.liveHead[job] as number; slot !== 0; slot = state.live.nextOfJob[slot] as number) state.armLive(slot);
@@ -151,7 +162,7 @@ export function applyResume(state: State, body: ByteReader, index: number): Repl
   const ref = takeRef(body);
   const nextDueMs = body.f64();
   const specJson = body.bytes();
-  const problem = current(state, ref);
+  const problem = current(state, ref) ?? notAnInstant(nextDueMs);
   if (problem) return problem;
   const { jobs } = state;
   const { job } = ref;

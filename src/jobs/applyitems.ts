@@ -89,12 +89,14 @@ function settle(state: State, slot: number, item: ResultCursor): void {
     return retryExecution(state, slot, item.retryAtMs, error);
   }
   state.watcher.stopped(item.sequence, item.token, state.live.session[slot] as number, "void");
-  endExecution(state, slot, ending.failed, item.endAtMs, error, item.startAtMs);
+  // What was cut off may have had its effect: of a job that runs at most once nobody can say that it failed (H7).
+  const unsure = outcome === resultOutcome.timeout && state.classOfLive(slot).delivery === "at_most_once";
+  endExecution(state, slot, unsure ? ending.unknown : ending.failed, item.endAtMs, error, item.startAtMs);
 }
 
 export function mayRetry(state: State, slot: number): boolean {
   const { live } = state;
-  const { spec } = state.classOf(live.job[slot] as number);
+  const spec = state.classOfLive(slot);
   if (spec.delivery === "at_most_once") return false;
   return (live.attempt[slot] as number) - (live.losses[slot] as number) < spec.retry.maxAttempts;
 }

@@ -51,6 +51,8 @@ function isCurrent(state: State, attempt: HeldAttempt, session: number): boolean
 
 function adopt(state: State, row: NodeRow, sequence: number): void {
   const slot = state.live.find(sequence);
+  // Named twice by the node: it holds one slot all the same.
+  if (state.live.session[slot] === row.session) return;
   state.live.session[slot] = row.session;
   state.live.rows.touch(slot);
   row.running++;

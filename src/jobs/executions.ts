@@ -62,7 +62,7 @@ function queue(state: State, slot: number, atMs: number): void {
 /** Gives the execution to a session with a newer token than any before (H5); its timer becomes the deadline (H7). */
 export function startExecution(state: State, slot: number, node: NodeRow): void {
   const { live } = state;
-  const { spec } = state.classOf(live.job[slot] as number);
+  const spec = state.classOfLive(slot);
   live.token[slot] = ++state.tokenCounter;
   live.attempt[slot] = (live.attempt[slot] as number) + 1;
   live.session[slot] = node.session;
@@ -81,9 +81,9 @@ export function mayStart(state: State, slot: number, node: NodeRow | undefined):
   if (!node || node.running >= node.slots) return false;
   const { live } = state;
   if (live.state[slot] !== liveState.queued && live.state[slot] !== liveState.retrying) return false;
-  const { spec } = state.classOf(live.job[slot] as number);
-  if (spec.delivery === "at_most_once" && (live.attempt[slot] as number) > (live.losses[slot] as number)) return false;
-  return placeable(node, spec.placement);
+  const onlyOnce = state.classOfLive(slot).delivery === "at_most_once";
+  if (onlyOnce && (live.attempt[slot] as number) > (live.losses[slot] as number)) return false;
+  return placeable(node, state.classOf(live.job[slot] as number).spec.placement);
 }
 
 /** Whether a node carries the tags that a class asks for. */
@@ -108,18 +108,25 @@ export function retryExecution(state: State, slot: number, atMs: number, error: 
   event(state, eventCode["execution.retrying"], slot);
 }
 
-/** The attempt did not happen or was lost with its node: again, with a newer token, without counting as a try. */
+/**
+ * The attempt did not happen or was lost with its node: again, with a newer token, without counting as a try. The second time at once,
+ * then later and later, so that a node that can start nothing does not keep the log busy; not for ever, since attempts are counted.
+ */
 export function requeueExecution(state: State, slot: number): void {
+  const losses = (state.live.losses[slot] as number) + 1;
+  if (losses > limits.requeuesMax) {
+    return endExecution(state, slot, ending.failed, state.clockMs, `not started or lost ${losses} times`);
+  }
   detach(state, slot);
-  state.live.losses[slot] = Math.min(0xffff, (state.live.losses[slot] as number) + 1);
-  queue(state, slot, state.clockMs);
+  state.live.losses[slot] = losses;
+  queue(state, slot, state.clockMs + Math.min(limits.requeueDelayMaxMs, (losses - 1) * limits.requeueDelayStepMs));
   event(state, eventCode["execution.retrying"], slot);
 }
 
 /** The session that ran it is gone (H6): at_most_once ends as unknown, cancelling as cancelled, everything else is tried again. */
 export function loseExecution(state: State, slot: number): void {
   const { live } = state;
-  const { spec } = state.classOf(live.job[slot] as number);
+  const spec = state.classOfLive(slot);
   if (live.state[slot] === liveState.cancelling) return endExecution(state, slot, ending.cancelled, state.clockMs, "cancelled; its node was lost");
   if (spec.delivery === "at_most_once") return endExecution(state, slot, ending.unknown, state.clockMs, "its node was lost");
   if ((live.losses[slot] as number) >= limits.lossesMax) {
@@ -162,8 +169,9 @@ export function endExecution(state: State, slot: number, how: number, endAtMs: n
   record.note = note;
   appendRecord(state, job);
   event(state, endingEvent[how] as number, slot);
+  // Only an attempt before the one that runs now, or one that is to be tried again, has left a note.
+  if (record.attempts > 1 || (record.attempts === 1 && !state.occupies(slot))) state.cold.del(coldKeys.note(record.sequence));
   detach(state, slot);
-  if (record.attempts > 1) state.cold.del(coldKeys.note(record.sequence));
   state.timers.disarm(state.itemOfLive(slot));
   state.unlinkLive(slot);
   live.bySequence.remove(slot);
@@ -201,6 +209,7 @@ function appendRecord(state: State, job: number): void {
   record.ordinal = ++state.lastOrdinal;
   record.previous = jobs.history(job);
   jobs.setHistory(job, record.ordinal);
+  jobs.setLastEnding(job, record.ending);
   jobs.rows.touch(job);
   state.historySink.append(record);
 }
@@ -220,7 +229,7 @@ export function leaveIfDone(state: State, job: number): void {
   if (jobs.has(job, jobFlags.deleted)) return freeJob(state, job);
   if (jobs.dueAtMs[job] !== 0 || jobs.has(job, jobFlags.paused)) return;
   const oneShot = jobs.has(job, jobFlags.oneShot);
-  retire(state, job, oneShot && state.record.job === job ? (endings[state.record.ending] as string) : "completed");
+  retire(state, job, (oneShot && endings[jobs.lastEnding(job)]) || "completed");
   freeJob(state, job);
 }
 
@@ -246,6 +255,16 @@ export function retire(state: State, job: number, status: string): void {
   jobs.ids.remove(job);
 }
 
+/** What ended after a job was deleted belongs to what GET answers for it, unless its id was used again. */
+function completeEnded(state: State, jobId: string, definition: Uint8Array, ordinal: number): void {
+  const key = coldKeys.ended(jobId);
+  const value = state.cold.get(key);
+  if (!value) return;
+  const ended = decodeEnded(value);
+  if (ended.ordinal === ordinal || decodeDefinition(ended.definition).uid !== decodeDefinition(definition).uid) return;
+  state.cold.put(key, encodeEnded({ ...ended, ordinal }));
+}
+
 /** Events and history name jobs by number; ids of jobs that left lately are kept to name them. */
 function remember(state: State, job: number, jobId: string): void {
   const key = `${job}:${state.jobs.generation[job]}`;
@@ -260,8 +279,11 @@ function remember(state: State, job: number, jobId: string): void {
 function freeJob(state: State, job: number): void {
   const { jobs } = state;
   assert(jobs.liveCount[job] === 0, `job ${job} still has live executions`);
-  const { jobId } = decodeDefinition(definitionOf(state, job));
-  state.cold.put(coldKeys.left(job, state.lastOrdinal), utf8Bytes(jobId));
+  const stored = definitionOf(state, job);
+  const { jobId } = decodeDefinition(stored);
+  const newest = jobs.history(job);
+  if (newest !== 0) state.cold.put(coldKeys.left(job, newest), utf8Bytes(jobId));
+  if (jobs.has(job, jobFlags.deleted)) completeEnded(state, jobId, stored, newest);
   remember(state, job, jobId);
   state.timers.disarm(job);
   state.cold.del(coldKeys.definition(job, jobs.revision[job] as number));

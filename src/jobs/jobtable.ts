@@ -18,6 +18,8 @@ export const jobFlags = {
 } as const;
 
 const TWO_32 = 2 ** 32;
+/** Upper byte of the flags: index of the newest record's ending, plus one; 0 for none. */
+const ENDING_SHIFT = 8;
 
 export class JobTable {
   readonly rows: ColumnTable;
@@ -71,6 +73,15 @@ export class JobTable {
   setHistory(job: number, ordinal: number): void {
     this.historyLow[job] = ordinal % TWO_32;
     this.historyHigh[job] = Math.floor(ordinal / TWO_32);
+  }
+
+  /** How the job's newest record ended, an index into `endings`; -1 when it has none. */
+  lastEnding(job: number): number {
+    return ((this.flags[job] as number) >>> ENDING_SHIFT) - 1;
+  }
+
+  setLastEnding(job: number, ending: number): void {
+    this.flags[job] = ((this.flags[job] as number) & 0xff) | ((ending + 1) << ENDING_SHIFT);
   }
 
   has(job: number, flag: number): boolean {

@@ -8,6 +8,7 @@ import { assert } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import type { ColdRows } from "./cold.ts";
 import { coldKeys } from "./cold.ts";
+import { decodeDefinition, specOf } from "./definition.ts";
 import type { SharedSchedule } from "./definition.ts";
 import { EventLog } from "./eventlog.ts";
 import { emptyHistoryRow } from "./history.ts";
@@ -117,6 +118,16 @@ export class State {
     return this.classes.value(this.jobs.class[job] as number);
   }
 
+  /** The class that an execution was pinned to when it became due: what it runs, how often and how long (H12). */
+  classOfLive(slot: number): ClassSpec {
+    const { live, jobs } = this;
+    const job = live.job[slot] as number;
+    const version = live.version[slot] as number;
+    if (version === jobs.revision[job]) return this.classOf(job).spec;
+    const stored = this.cold.get(coldKeys.definition(job, version));
+    return stored ? specOf(decodeDefinition(stored)).class : this.classOf(job).spec;
+  }
+
   encodeScalars(): Uint8Array {
     const out = new ByteWriter(512);
     out.u8(1);
@@ -174,8 +185,11 @@ export class State {
   private rebuildLive(): void {
     const { live, jobs } = this;
     const high = live.rows.rowCount();
-    for (let slot = 1; slot < high && slot <= this.capacity.liveMax; slot++) {
-      if (live.state[slot] === liveState.none) continue;
+    const slots: number[] = [];
+    for (let slot = 1; slot < high && slot <= this.capacity.liveMax; slot++) if (live.state[slot] !== liveState.none) slots.push(slot);
+    // A job's executions are listed newest first, and apply walks these lists: they must not depend on when this replica restarted.
+    slots.sort((a, b) => (live.sequence[a] as number) - (live.sequence[b] as number));
+    for (const slot of slots) {
       assert(jobs.pool.has(live.job[slot] as number), `live execution ${live.sequence[slot]} belongs to no job`);
       live.pool.add(slot);
       live.index(slot);

@@ -2,7 +2,6 @@
 // leader at the moment the entry is put together; what it read is named in the command and checked again by apply (H1).
 // (G1) Nothing is refused here that a repeated Idempotency-Key might answer: refusals about existence are left to apply (H11a).
 
-import { PawlError } from "../base/errors.ts";
 import { parseExecutionId } from "../base/token.ts";
 import { findJob } from "../jobs/applychanges.ts";
 import type { Command, DefinitionFields, JobRef, KeyUse } from "../jobs/command.ts";
@@ -81,13 +80,9 @@ function updateCommand(state: State, change: Extract<Change, { kind: "update" }>
   if (!spec) return { kind: "update", key, ref, nextDueMs: 0, reschedule: false, specJson: new Uint8Array(0), scheduleText: "", classText: "", oneShot: false, paused: false };
   const merged = patched(spec, change.patch);
   const reschedule = change.patch.schedule !== undefined;
-  const nextDueMs = reschedule ? dueAfter(state, ref, merged, nowMs) : 0;
-  const lastMs = state.jobs.lastAtMs[ref.job] as number;
-  if (reschedule && merged.schedule.kind === "at" && merged.schedule.atMs <= lastMs) {
-    throw new PawlError("unprocessable", "schedule_time must be later than the job's last scheduled time; make a new job to run at an earlier one", {
-      field: "schedule_time",
-    });
-  }
+  // A schedule_time before the last one fired is for apply to refuse, after it has looked for the key (G1).
+  const isInstant = merged.schedule.kind === "at";
+  const nextDueMs = !reschedule ? 0 : isInstant ? firstDue(merged.schedule, nowMs) : dueAfter(state, ref, merged, nowMs);
   return { kind: "update", key, ref, nextDueMs, reschedule, ...fieldsOf(merged) };
 }
 
@@ -95,7 +90,10 @@ function updateCommand(state: State, change: Extract<Change, { kind: "update" }>
 function dueAfter(state: State, ref: JobRef, spec: JobSpec | undefined, nowMs: number): number {
   if (!spec) return 0;
   const lastMs = state.jobs.lastAtMs[ref.job] as number;
-  if (spec.schedule.kind === "at") return spec.schedule.atMs > lastMs ? spec.schedule.atMs : 0;
+  if (spec.schedule.kind === "at") {
+    const dueMs = firstDue(spec.schedule, nowMs);
+    return dueMs > lastMs ? dueMs : 0;
+  }
   return firstDue(spec.schedule, Math.max(nowMs, lastMs));
 }
 

@@ -6,6 +6,6 @@ import type { RetrySpec } from "../jobs/spec.ts";
 export function retryAt(retry: RetrySpec, tries: number, nowMs: number, chance: number): number {
   if (tries >= retry.maxAttempts) return 0;
   const factor = retry.backoff === "exponential" ? retry.multiplier ** (tries - 1) : 1;
-  const delayMs = Math.min(retry.maxMs, retry.initialMs * factor);
+  const delayMs = retry.initialMs === 0 ? 0 : Math.min(retry.maxMs, retry.initialMs * factor);
   return Math.round(nowMs + delayMs * (1 + retry.jitter * (2 * chance - 1)));
 }

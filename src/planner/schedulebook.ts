@@ -65,11 +65,12 @@ function missedInterval(everyMs: number, fromMs: number, toMs: number): MissedRa
 function missedCron(schedule: Schedule, fromMs: number, toMs: number): MissedRange {
   const { count, lastMs } = countBetween(schedule, fromMs, toMs, limits.missedPerRangeMax);
   const beforeLastMs = count > 1 ? countBetween(schedule, fromMs, lastMs - 1, limits.missedPerRangeMax).lastMs : 0;
-  return { count, lastMs, beforeLastMs, more: count >= limits.missedPerRangeMax };
+  const more = count >= limits.missedPerRangeMax && (schedule.nextAfter(lastMs) ?? Number.POSITIVE_INFINITY) <= toMs;
+  return { count, lastMs, beforeLastMs, more };
 }
 
-/** First due time of a definition, strictly after `afterMs` (a one-shot's only time, whenever it is); 0 for none. */
+/** First due time of a definition, strictly after `afterMs` (a one-shot's only time, whenever it is, 1970 at the earliest); 0 for none. */
 export function firstDue(schedule: ScheduleSpec, afterMs: number): number {
-  if (schedule.kind === "at") return schedule.atMs;
+  if (schedule.kind === "at") return Math.max(1, schedule.atMs);
   return compileSchedule(schedule).nextAfter(afterMs) ?? 0;
 }

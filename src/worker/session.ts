@@ -246,7 +246,7 @@ export class WorkerSession {
 
 /** A no-op without payload runs from the columns alone. */
 function needsDetails(state: State, slot: number): boolean {
-  const { spec } = state.classOf(state.live.job[slot] as number);
+  const spec = state.classOfLive(slot);
   return spec.jobType !== "noop" || spec.hasPayload;
 }
 
@@ -260,7 +260,7 @@ function startBatch(state: State, slots: readonly number[], notAfterMs: number):
   };
   for (let i = 0; i < count; i++) {
     const slot = slots[i] as number;
-    const { spec } = state.classOf(live.job[slot] as number);
+    const spec = state.classOfLive(slot);
     let type = batch.typeNames.indexOf(spec.jobType);
     if (type < 0) type = batch.typeNames.push(spec.jobType) - 1;
     batch.sequences[i] = live.sequence[slot] as number;

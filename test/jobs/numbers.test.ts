@@ -1,0 +1,61 @@
+// Numbers: which are given, which are found, and that a replica with another past gives the same ones (H2).
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { NumberIndex } from "../../src/jobs/numberindex.ts";
+import { NumberPool } from "../../src/jobs/numberpool.ts";
+
+test("H2a: the pool gives the lowest free number, at every size around its words", () => {
+  for (const capacity of [1, 31, 32, 33, 1023, 1024, 1025, 33_000]) {
+    const pool = new NumberPool(capacity);
+    for (let number = 1; number <= capacity; number++) assert.equal(pool.take(), number);
+    assert.equal(pool.take(), 0);
+    for (const number of [capacity, Math.ceil(capacity / 2)]) if (pool.has(number)) pool.free(number);
+    assert.equal(pool.take(), Math.ceil(capacity / 2));
+  }
+});
+
+test("the pool is a sorted set: take, add, free and walk agree with a model", () => {
+  const step = fc.record({ what: fc.constantFrom("take", "free", "add"), number: fc.integer({ min: 1, max: 70 }) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const pool = new NumberPool(70);
+      const model = new Set<number>();
+      for (const { what, number } of steps) {
+        if (what === "take") {
+          const lowest = [...Array(70).keys()].map((i) => i + 1).find((free) => !model.has(free)) ?? 0;
+          assert.equal(pool.take(), lowest);
+          if (lowest !== 0) model.add(lowest);
+        } else if (what === "free" && model.delete(number)) pool.free(number);
+        else if (what === "add" && !model.has(number)) pool.add(number), model.add(number);
+      }
+      const walked: number[] = [];
+      for (let at = pool.nextUsed(0); at !== 0; at = pool.nextUsed(at)) walked.push(at);
+      assert.deepEqual(walked, [...model].sort((a, b) => a - b));
+      assert.equal(pool.count, model.size);
+    }),
+    { seed: 11, numRuns: 200 },
+  );
+});
+
+test("the index finds every number under its hash, whatever was added and removed and however hashes collide", () => {
+  const step = fc.record({ add: fc.boolean(), number: fc.integer({ min: 1, max: 20 }), hash: fc.integer({ min: 0, max: 40 }) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      const hashes = new Uint32Array(21);
+      const index = new NumberIndex(20, hashes);
+      const model = new Map<number, number>();
+      for (const { add, number, hash } of steps) {
+        if (add && !model.has(number)) {
+          hashes[number] = hash;
+          index.add(number);
+          model.set(number, hash);
+        } else if (!add && model.delete(number)) index.remove(number);
+        for (const [known, under] of model) assert.equal(index.find(under, (found) => found === known), known);
+        for (let gone = 1; gone <= 20; gone++) if (!model.has(gone)) assert.equal(index.find(hashes[gone] as number, (found) => found === gone), 0);
+      }
+    }),
+    { seed: 12, numRuns: 200 },
+  );
+});
