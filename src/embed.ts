@@ -1,14 +1,13 @@
 // Owns: a node inside a program: settings from an object instead of a file, in-process handlers, a client without a socket. The node is
 // the same as that of `pawl start`; single by default, or a member of a cluster.
 
-import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pino } from "pino";
 import { PawlError } from "./base/errors.ts";
 import type { Client } from "./client/index.ts";
 import { loadConfig } from "./config.ts";
 import type { Config } from "./config.ts";
+import { makeAdminToken } from "./config/admin-token.ts";
 import { startNode } from "./node.ts";
 import { realSystem } from "./system.ts";
 import type { Handler } from "./worker/plugin.ts";
@@ -47,10 +46,7 @@ export type EmbeddedNode = {
 export async function createNode(options: EmbedOptions): Promise<EmbeddedNode> {
   const dataDir = resolve(options.dataDir);
   const config = configOf(options, dataDir);
-  if (!existsSync(config.auth.adminTokenFile)) {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    writeFileSync(config.auth.adminTokenFile, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx", flush: true });
-  }
+  makeAdminToken(config.auth.adminTokenFile);
   const logger = pino({ level: config.log.level, base: { node: config.node.id } }, pino.destination({ fd: 2, sync: true }));
   const listens = options.listen !== undefined || options.configFile !== undefined;
   const node = await startNode(config, { system: realSystem, handlers: options.handlers, listen: listens, logger });

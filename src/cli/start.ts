@@ -4,13 +4,10 @@
 // (P2) The first SIGTERM or SIGINT stops in order and ends with 0; the second ends the process at once.
 // (P3) A child of `pawl dev` stops when its parent's end of standard input closes, however the parent ended.
 
-import { randomBytes } from "node:crypto";
-import { existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Command } from "commander";
 import { limits } from "../limits.ts";
 import { loadConfig } from "../config.ts";
-import type { Config } from "../config.ts";
+import { makeAdminToken } from "../config/admin-token.ts";
 import { allKeys } from "../config/keys.ts";
 import { flagOf, variableOf } from "../config/place.ts";
 import { exitCodes, exitCodeOf } from "./exitcodes.ts";
@@ -50,7 +47,7 @@ async function start(options: StartOptions, context: Context): Promise<ExitCode>
     context.out.line(`ok: node ${config.node.id} of cluster ${config.cluster.name}, ${config.cluster.members.length} member(s)`);
     return exitCodes.ok;
   }
-  makeAdminToken(config);
+  makeAdminToken(config.auth.adminTokenFile);
   const { startNode } = await import("../node.ts");
   const stops = stopRequests(context);
   const node = await startNode(config, { system: context.io.system });
@@ -67,21 +64,6 @@ function flagsOf(options: StartOptions): Record<string, string> {
     if (value !== undefined) flags[flag] = String(value);
   }
   return flags;
-}
-
-/** Makes the token that the settings allow to be absent: 32 random bytes in a file of the owner alone, never over another one. */
-export function makeAdminToken({ auth: { adminTokenFile } }: Config): void {
-  if (existsSync(adminTokenFile)) return;
-  mkdirSync(dirname(adminTokenFile), { recursive: true, mode: 0o700 });
-  const fresh = `${adminTokenFile}.${process.pid}`;
-  writeFileSync(fresh, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flush: true });
-  try {
-    linkSync(fresh, adminTokenFile);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-  } finally {
-    rmSync(fresh);
-  }
 }
 
 /** Calls `ask` for every request to stop. */

@@ -1,6 +1,9 @@
-// Owns: what an admin token is and how its file is read. Making one is src/cli, comparing one is src/api.
+// Owns: what an admin token is, how its file is read and made. When one is made is decided by src/cli and src/embed.ts; comparing
+// one is src/api.
 
-import { readFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { PawlError, messageOf } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 
@@ -20,5 +23,20 @@ function textOf(file: string): string {
     return readFileSync(file, "utf8");
   } catch (error) {
     throw new PawlError("config", `${file} cannot be read (${messageOf(error).split(":", 1)[0]})`, { cause: error });
+  }
+}
+
+/** Makes the token that the settings allow to be absent: 32 random bytes in a file of the owner alone, never over another one. */
+export function makeAdminToken(file: string): void {
+  if (existsSync(file)) return;
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const fresh = `${file}.${process.pid}`;
+  writeFileSync(fresh, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flush: true });
+  try {
+    linkSync(fresh, file);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  } finally {
+    rmSync(fresh);
   }
 }

@@ -7,7 +7,8 @@ import { test } from "node:test";
 import { PawlError } from "../../src/base/errors.ts";
 import type { Context } from "../../src/cli/context.ts";
 import { output } from "../../src/cli/output.ts";
-import { makeAdminToken, runUntilStopped } from "../../src/cli/start.ts";
+import { runUntilStopped } from "../../src/cli/start.ts";
+import { makeAdminToken } from "../../src/config/admin-token.ts";
 import { loadConfig } from "../../src/config.ts";
 import { folder, ranWith, stillSystem } from "./helpers.ts";
 
@@ -43,12 +44,12 @@ test("the admin token is made once, for its owner alone", (t) => {
   const dir = folder(t);
   writeFileSync(join(dir, "c.toml"), alone);
   const load = () => loadConfig({ file: join(dir, "c.toml"), flags: {}, env: {} });
-  makeAdminToken(load());
+  makeAdminToken(load().auth.adminTokenFile);
   const file = join(dir, "data", "admin.token");
   const token = readFileSync(file, "utf8");
   assert.match(token, /^[\w-]{43}\n$/);
   assert.equal(statSync(file).mode & 0o777, 0o600);
-  makeAdminToken(load());
+  makeAdminToken(load().auth.adminTokenFile);
   assert.equal(readFileSync(file, "utf8"), token);
   assert.deepEqual(readdirSync(join(dir, "data")), ["admin.token"]);
 });

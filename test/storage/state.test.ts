@@ -336,6 +336,15 @@ describe("damaged parts of the state are known (H8)", () => {
     }
   });
 
+});
+
+describe("damage outside the tables is known too (H8)", () => {
+  let rig: Rig;
+  beforeEach(async () => {
+    [rig] = await checkpointed(5);
+    await rig.reopen(new Map());
+  });
+
   test("a damaged cold row, in value or key, at read", async () => {
     const key = rig.store.keys().find((each) => each.startsWith("x/")) as string;
     rig.store.flipBit(key, 3);

@@ -11,7 +11,7 @@ export const pureRooms = ["raft", "wheel", "schedule", "jobs", "planner"];
 
 const everywhere = ["limits", "system"];
 const below = ["base", "raft", "wheel", "schedule", "jobs", "planner", "storage", "net", "dispatch", "worker", "cluster", "client", "api"];
-const top = [...below, "cli", "config", "node", "core", ...everywhere];
+const top = [...below, "cli", "config", "corelink", "node", "core", "embed", ...everywhere];
 
 /** Room -> rooms that it may import, besides itself. "worker:types" allows `import type` only. */
 export const layers: Readonly<Record<string, readonly string[]>> = {
@@ -30,15 +30,17 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   cluster: ["base", "raft", "wheel", "schedule", "jobs", "planner", "storage", "net", "dispatch", "worker", ...everywhere],
   client: ["base", "jobs", ...everywhere],
   api: ["base", "jobs", "schedule", "client", "worker", ...everywhere],
-  cli: ["base", "jobs", "schedule", "client", "api", "config", "node", ...everywhere],
+  cli: ["base", "jobs", "schedule", "net", "client", "api", "config", "node", ...everywhere],
   config: ["base", ...everywhere],
+  corelink: top,
   node: top,
+  embed: top,
   core: top,
   index: top,
 };
 
 /** Rooms that may import `node:` modules; the others see Node through base, system.ts or an interface handed to them. */
-const nodeRooms = ["base", "worker", "api", "cli", "net", "storage", "config", "node", "core", "index"];
+const nodeRooms = ["base", "worker", "api", "cli", "net", "storage", "config", "corelink", "node", "core", "embed", "index"];
 
 /** Packages and Node modules with one home. Rooms that are pure import no other package than those named for them here. */
 export const homes: Readonly<Record<string, readonly string[]>> = {

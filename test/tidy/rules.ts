@@ -113,7 +113,7 @@ const impure: readonly (readonly [readonly string[], readonly string[]])[] = [
   [["getRandomValues"], []],
   [["randomInt"], []],
   [["randomUUID"], ["api", "cli"]],
-  [["randomBytes"], ["api", "cli"]],
+  [["randomBytes"], ["api", "cli", "config"]],
 ];
 
 function impurity(file: SourceFile): Finding[] {
