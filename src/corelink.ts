@@ -28,6 +28,8 @@ export type BackendParts = {
   readonly version: string;
 };
 
+const CHANGE_COST_BYTES = 512;
+
 const gone = (): PawlError => new PawlError("unavailable", "this node is stopping; ask another one", { outcome: "unknown" });
 
 export class CoreLink {
@@ -162,7 +164,7 @@ export class CoreLink {
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
       this.changes.set(id, { resolve, reject });
-      this.outgoing.push({ id, change, key: keyOf(origin), bytes: 512 });
+      this.outgoing.push({ id, change, key: keyOf(origin), bytes: bytesOf(change) });
       if (this.outgoing.length === 1) queueMicrotask(() => this.sendChanges());
     });
   }
@@ -234,6 +236,11 @@ function settle<T>(waiting: Map<number, Waiting<T>>, id: number, value: T | unde
   waiting.delete(id);
   if (error) entry?.reject(error);
   else if (value !== undefined) entry?.resolve(value);
+}
+
+/** About what a change takes in the log: its definition, whose class and schedule are there a second time, and its key. */
+function bytesOf(change: Change): number {
+  return JSON.stringify(change).length + CHANGE_COST_BYTES;
 }
 
 /** The scope of a key is the principal, the route and the key itself (H11); stored as a hash of fixed length. */
