@@ -12,7 +12,7 @@ const LATENESS_MAX_S = 1;
 
 type Plan = { readonly nodes: 1 | 3; readonly steps: readonly number[]; readonly seconds: number };
 
-const fullSteps = [5_000, 10_000, 20_000, 25_000, 30_000, 40_000, 50_000];
+const fullSteps = [5_000, 10_000, 25_000, 50_000, 75_000, 100_000];
 
 async function withCluster<T>(nodes: 1 | 3, run: (ticking: Ticking) => Promise<T>): Promise<T> {
   const cluster = await BenchCluster.start({ nodes });

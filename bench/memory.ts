@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import type { Memory } from "./cpu.ts";
 import { type Figure, rounded } from "./figure.ts";
 
-type Measured = { readonly before: Memory | undefined; readonly after: Memory | undefined; readonly tookMs: number };
+type Measured = { readonly before: Memory | undefined; readonly after: Memory | undefined; readonly tookMs: number; readonly refusals: number };
 
 const program = fileURLToPath(new URL("memorycore.ts", import.meta.url));
 
@@ -33,9 +33,10 @@ async function measured(count: number, settleMs: number): Promise<Measured> {
 /** "full" holds a million schedules and reads memory twelve seconds after the last, when checkpoints have gone by. */
 export async function benchMemory(scale: "smoke" | "full"): Promise<Figure[]> {
   const [count, settleMs] = scale === "full" ? [1_000_000, 12_000] : [5_000, 0];
-  const { before, after, tookMs } = await measured(count, settleMs);
+  const { before, after, tookMs, refusals } = await measured(count, settleMs);
   const name = `${count.toLocaleString("en")} schedules, one node's core`;
   const figures: Figure[] = [{ figure: `creates committed, ${name}`, value: Math.round((count * 1000) / tookMs), unit: "commands/s" }];
+  if (refusals > 0) figures.push({ figure: `creates refused meanwhile and submitted again, ${name}`, value: refusals, unit: "commands" });
   if (!before || !after) return figures;
   return [
     ...figures,

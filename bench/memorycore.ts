@@ -12,6 +12,7 @@ import { jobSpecOf } from "../src/api/parse.ts";
 import { memoryOf } from "./cpu.ts";
 
 const IN_FLIGHT = 8_192;
+const REFUSED_WAIT_MS = 200;
 const PAYLOAD = "x".repeat(288);
 const known = { jobTypes: () => ["noop"], validatePayload: () => undefined };
 
@@ -22,11 +23,15 @@ function yearly(at: number): Change {
   return { kind: "create", jobId: `job-${at}`, spec: jobSpecOf(body, known, realSystem.wallMs()) };
 }
 
+/** What was refused and did not happen is submitted again a little later, as a client would. */
 class Feeder {
   private readonly host: Host;
   private readonly count: number;
+  private readonly again: number[] = [];
   private next = 0;
-  private answered = 0;
+  private inFlight = 0;
+  private created = 0;
+  refusals = 0;
   private finish: () => void = () => undefined;
   readonly done = new Promise<void>((resolve) => (this.finish = resolve));
 
@@ -37,20 +42,28 @@ class Feeder {
 
   fill(): void {
     const changes = [];
-    while (this.next < this.count && this.next - this.answered < IN_FLIGHT) {
-      changes.push({ id: this.next, change: yearly(this.next), key: undefined, bytes: 512 });
-      this.next++;
+    for (; this.inFlight < IN_FLIGHT && (this.again.length > 0 || this.next < this.count); this.inFlight++) {
+      const id = this.again.pop() ?? this.next++;
+      changes.push({ id, change: yearly(id), key: undefined, bytes: 512 });
     }
     if (changes.length > 0) this.host.receive({ kind: "changes", changes });
   }
 
   take(message: CoreToFace): void {
     if (message.kind === "failed") throw new Error(message.error.message);
+    if (message.kind === "log" && message.level !== "info") process.stderr.write(`${message.message}\n`);
     if (message.kind !== "changed") return;
-    for (const { error } of message.outcomes) if (error) throw new Error(error.message);
-    this.answered += message.outcomes.length;
-    if (this.answered === this.count) return this.finish();
-    this.fill();
+    const refused = message.outcomes.filter(({ error }) => error !== undefined);
+    for (const { id, error } of refused) {
+      if (error?.outcome !== "rejected") throw new Error(error?.message);
+      this.again.push(id);
+    }
+    this.refusals += refused.length;
+    this.inFlight -= message.outcomes.length;
+    this.created += message.outcomes.length - refused.length;
+    if (this.created === this.count) this.finish();
+    else if (refused.length === 0) this.fill();
+    else realSystem.after(REFUSED_WAIT_MS, () => this.fill());
   }
 }
 
@@ -86,7 +99,7 @@ async function run(count: number, folder: string, settleMs: number): Promise<voi
   await feeder.done;
   const tookMs = performance.now() - sinceMs;
   await wait(settleMs);
-  process.stdout.write(`${JSON.stringify({ before, after: memoryOf(process.pid), tookMs })}\n`);
+  process.stdout.write(`${JSON.stringify({ before, after: memoryOf(process.pid), tookMs, refusals: feeder.refusals })}\n`);
   host.receive({ kind: "stop" });
   await end;
 }
