@@ -40,6 +40,7 @@ export type Assembled = {
   readonly checkpointer: Checkpointer;
   readonly history: HistoryStore;
   readonly log: RaftLog;
+  readonly cold: ColdRows;
   close(): Promise<void>;
 };
 
@@ -64,7 +65,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     await stateKv.close();
     await logKv.close();
   };
-  return { replica, queries, checkpointer, history, log, close };
+  return { replica, queries, checkpointer, history, log, cold, close };
 }
 
 async function restoreState(state: State, store: StateStore, cold: ColdRows, log: RaftLog, wheel: Wheel): Promise<void> {

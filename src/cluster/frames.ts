@@ -12,7 +12,7 @@ import { decodeMessage, encodeMessage } from "../raft/wire.ts";
 
 export type Frame =
   | { readonly kind: "raft"; readonly message: Message }
-  | { readonly kind: "change"; readonly id: number; readonly change: Change; readonly key: KeyUse | undefined }
+  | { readonly kind: "change"; readonly id: number; readonly change: Change; readonly key: KeyUse | undefined; readonly bytes: number }
   | { readonly kind: "answer"; readonly id: number; readonly outcome: ChangeReply | PawlError }
   | { readonly kind: "worker"; readonly message: WorkerMessage }
   | { readonly kind: "leader"; readonly message: LeaderMessage };
@@ -45,7 +45,7 @@ export function decodeFrame(value: readonly unknown[]): Frame {
       return { kind: "raft", message: decodeMessage(rest) };
     case "c": {
       const { change, key } = parsed(rest[1]) as { change: Change; key?: KeyUse };
-      return { kind: "change", id: identifier(rest[0]), change, key };
+      return { kind: "change", id: identifier(rest[0]), change, key, bytes: (rest[1] as string).length };
     }
     case "a":
       return { kind: "answer", id: identifier(rest[0]), outcome: outcomeOf(parsed(rest[1])) };
@@ -79,7 +79,8 @@ function identifier(value: unknown): number {
   return value;
 }
 
-/** Appends carry entries and may be large; everything else must not wait behind them. */
+/** Entries and callers' changes may be large; heartbeats, votes and leases must not wait behind them. */
 export function laneOf(frame: Frame): "control" | "bulk" {
-  return frame.kind === "raft" && frame.message.kind === "append" ? "bulk" : "control";
+  if (frame.kind === "raft") return frame.message.kind === "append" ? "bulk" : "control";
+  return frame.kind === "change" || frame.kind === "answer" ? "bulk" : "control";
 }

@@ -9,6 +9,7 @@ import type { LinkIdentity } from "../net/identity.ts";
 import { WorkerSession } from "../worker/session.ts";
 import { assemble } from "./assemble.ts";
 import type { Assembled, AssembleOptions } from "./assemble.ts";
+import { sweepKeys } from "./keysweep.ts";
 import { CoreMetrics } from "./metrics.ts";
 import { sendable } from "./port.ts";
 import type { ChangeOutcome, CoreOptions, CoreToFace, FaceToCore } from "./port.ts";
@@ -60,6 +61,7 @@ export class Host {
     this.assembled = assembled;
     const { replica } = assembled;
     this.metrics = new CoreMetrics(assembled);
+    this.sweepKeysLater();
     this.session = new WorkerSession(
       { node: options.node, incarnation: options.incarnation, slots: options.slots, tags: options.tags },
       replica.state,
@@ -73,6 +75,15 @@ export class Host {
     replica.start(this.session);
     this.parts.post({ kind: "opened" });
     this.noteStanding();
+  }
+
+  /** Idempotency-Keys that have expired take room on this node until they are swept; nobody is answered by them (H11). */
+  private sweepKeysLater(): void {
+    this.system.after(limits.keySweepMs, () => {
+      if (this.ended) return;
+      const { replica, cold } = this.core;
+      sweepKeys(replica.state, cold).then(() => this.sweepKeysLater(), (error: unknown) => this.fail(error as Error));
+    });
   }
 
   private get core(): Assembled {
@@ -251,9 +262,9 @@ export class Host {
     while ((this.session?.unsettled ?? 0) > 0 && this.system.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => this.system.after(limits.heartbeatMs / 2, resolve));
     }
-    await checkpointer.settle();
     this.ended = true;
     replica.stop();
+    await checkpointer.settle();
     await this.parts.closeLinks();
     await this.core.close();
     this.parts.post({ kind: "stopped" });

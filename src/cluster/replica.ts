@@ -84,6 +84,7 @@ export class Replica {
   private leaderHeardMs = Number.NEGATIVE_INFINITY;
   private writeSinceMs: number | undefined;
   private confirming = false;
+  private expiryDueMs = 0;
 
   constructor(parts: ReplicaParts, events: ReplicaEvents) {
     this.parts = parts;
@@ -145,7 +146,7 @@ export class Replica {
         if ((frame.message.kind === "append" || frame.message.kind === "heartbeat") && frame.message.term === this.raft.status().term) this.leaderHeardMs = nowMs;
         return;
       case "change":
-        return this.forwarded(from, frame.id, frame.change, frame.key);
+        return this.forwarded(from, frame);
       case "answer":
         return this.proposals.forwardAnswered(frame.id, frame.outcome);
       case "worker":
@@ -157,10 +158,10 @@ export class Replica {
     }
   }
 
-  private forwarded(from: string, id: number, change: Change, key: KeyUse | undefined): void {
+  private forwarded(from: string, { id, change, key, bytes }: Extract<Frame, { kind: "change" }>): void {
     const answer: Answering = (outcome) => void this.send(from, { kind: "answer", id, outcome });
     if (this.raft.status().role !== "leader") return answer(new PawlError("not_leader", "this node does not lead"));
-    this.proposals.submit(change, key, 1024, this.parts.system.monotonicMs(), answer);
+    this.proposals.submit(change, key, bytes, this.parts.system.monotonicMs(), answer);
   }
 
   /** A change of a caller of this node; its one answer comes later. */
@@ -358,14 +359,17 @@ export class Replica {
     const { raft, proposals } = this;
     const { role, leader } = raft.status();
     const lost = leader === undefined || (role === "leader" && !this.leadership);
-    proposals.expire(nowMs, lost && nowMs - this.leaderHeardMs > limits.noQuorumAnswerMs / 2);
+    if (nowMs >= this.expiryDueMs) {
+      this.expiryDueMs = nowMs + limits.heartbeatMs;
+      proposals.expire(nowMs, lost && nowMs - this.leaderHeardMs > limits.noQuorumAnswerMs / 2);
+    }
     if (this.leadership) {
       this.handOverIfDistrusted(this.leadership, nowMs);
       if (!this.confirming) while (this.leadership.propose((data) => this.offer(data, nowMs), this.hasDue()));
       return;
     }
     if (leader !== undefined && leader !== this.id && proposals.waiting > 0) {
-      proposals.forward(leader, (id, change, key) => this.send(leader, { kind: "change", id, change, key }));
+      proposals.forward(leader, (id, change, key) => this.send(leader, { kind: "change", id, change, key, bytes: 0 }));
     }
   }
 
