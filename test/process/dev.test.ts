@@ -50,7 +50,10 @@ test("it prints the API, fires its samples, outlives its leader, and Ctrl-C ends
 
 test("the nodes end by themselves when `pawl dev` is killed", async (t) => {
   const started: Pawl[] = [];
-  const home = temporaryFolder(t, () => Promise.all(started.map((pawl) => pawl.kill("SIGKILL"))));
+  const home = temporaryFolder(t, async () => {
+    await Promise.all(started.map((pawl) => pawl.kill("SIGKILL")));
+    for (const pid of processesNaming(home)) process.kill(pid, "SIGKILL");
+  });
   const dev = new Pawl(["dev", "--nodes", "2", "--data-dir", join(home, "data")], { HOME: home });
   started.push(dev);
   await until("it is ready", 60_000, () => {
