@@ -88,6 +88,8 @@ export class Core {
     assert(this.commit <= this.log.lastIndex, "the stored log holds everything that was committed");
     assert(this.term >= this.log.lastTerm, "the stored term covers the stored entries");
     this.armElection();
+    // A sole voter has nobody to wait for, and nobody to disturb.
+    if (this.isVoter && this.otherVoters.length === 0) this.electionDeadlineMs = nowMs;
   }
 
   /** Time never runs backwards in here, whatever the caller's clock does. */
