@@ -29,6 +29,7 @@ export class TrustedClock {
 
   /** An entry with this clock was applied; it was made at `monotonicMs` of this node, or just now if by another. */
   applied(clockMs: number, monotonicMs: number): void {
+    this.confirmed = false;
     if (clockMs < this.baseMs) return;
     this.baseMs = clockMs;
     this.baseMonotonicMs = monotonicMs;
@@ -44,7 +45,7 @@ export class TrustedClock {
     this.samples.set(node, { wallMs, atMs: this.system.monotonicMs() });
   }
 
-  /** An operator says that this node's wall clock is right, however far it is ahead. */
+  /** An operator says that this node's wall clock is right, however far it is ahead: now, not for ever; the next entry ends it. */
   confirm(): void {
     this.confirmed = true;
   }

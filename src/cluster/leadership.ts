@@ -29,6 +29,7 @@ export type Draft = {
   readonly clockMs: number;
   readonly changes: (Waiting | undefined)[];
   readonly commands: readonly Command[];
+  readonly results: Uint8Array | undefined;
   readonly planned: Planned | undefined;
   readonly items: number;
 };
@@ -42,6 +43,9 @@ export class Leadership {
   private readonly planner: Planner;
   private readonly book: ScheduleBook;
   private lastEntryAtMs = Number.NEGATIVE_INFINITY;
+  /** When there was last nothing that could be put into an entry, and how much waited then. */
+  private nothingAtMs = Number.NEGATIVE_INFINITY;
+  private nothingOf = 0;
   private lastElapsedAtMs: number;
   private itemsPerSecond = 0;
   private distrustedSinceMs: number;
@@ -66,7 +70,7 @@ export class Leadership {
 
   private retryAt(slot: number): number {
     const { live } = this.state;
-    const { spec } = this.state.classOf(live.job[slot] as number);
+    const spec = this.state.classOfLive(slot);
     const tries = (live.attempt[slot] as number) - (live.losses[slot] as number);
     return retryAt(spec.retry, tries, this.clock.read().nowMs, this.system.random());
   }
@@ -79,7 +83,14 @@ export class Leadership {
 
   /** When the next entry may be proposed; Infinity when only something new can make one (L2). */
   nextEntryMs(waiting: boolean): number {
-    return waiting ? this.lastEntryAtMs + this.paceMs() : Number.POSITIVE_INFINITY;
+    if (!waiting) return Number.POSITIVE_INFINITY;
+    // What is due but finds no slot, and changes while the clock is in doubt, wait for something else to happen.
+    const stuck = this.nothingAtMs > this.lastEntryAtMs && this.nothingOf === this.waiting;
+    return stuck ? this.nothingAtMs + limits.rereadMs : this.lastEntryAtMs + this.paceMs();
+  }
+
+  private get waiting(): number {
+    return this.desk.waiting + this.proposals.waiting;
   }
 
   private paceMs(): number {
@@ -89,15 +100,21 @@ export class Leadership {
   /** Puts the next entry together and offers it, when it is time. Returns whether one was taken. */
   propose(offer: Propose, hasDue: boolean): boolean {
     const nowMs = this.system.monotonicMs();
-    const waiting = this.desk.waiting + this.proposals.waiting;
+    const { waiting } = this;
     if (waiting === 0 && !hasDue) return false;
     if (this.proposals.entriesInFlight >= limits.entriesInFlightMax) return false;
     if (nowMs - this.lastEntryAtMs < this.paceMs() && waiting < limits.entryItemsMax) return false;
     const draft = this.draft(nowMs);
-    if (!draft) return false;
+    if (!draft) {
+      this.nothingAtMs = nowMs;
+      this.nothingOf = this.waiting;
+      return false;
+    }
     const taken = offer(draft.data);
     if (!taken) {
       this.drop(draft);
+      this.nothingAtMs = nowMs;
+      this.nothingOf = this.waiting;
       return false;
     }
     this.clock.applied(draft.clockMs, nowMs);
@@ -116,7 +133,7 @@ export class Leadership {
 
   private drop(draft: Draft): void {
     this.proposals.putBack(draft.changes.filter((waiting) => waiting !== undefined));
-    for (const command of draft.commands) this.desk.commandLost(command);
+    this.desk.putBack(draft.commands, draft.results);
     if (draft.planned) this.planner.settled(draft.planned);
   }
 
@@ -126,23 +143,28 @@ export class Leadership {
   }
 
   private draft(nowMs: number): Draft | undefined {
-    if (this.proposals.takeConfirmation()) this.clock.confirm();
+    if (this.proposals.confirming) this.clock.confirm();
     const reading = this.clock.read();
     const out = new EntryWriter();
     beginEntry(out.bytes, { clockMs: reading.nowMs, elapsedMs: nowMs - this.lastElapsedAtMs });
-    const resultCount = this.desk.resultsWaiting;
+    const before = this.desk.resultsWaiting;
     const results = this.desk.takeResultItems();
+    const resultCount = before - this.desk.resultsWaiting;
     if (results) out.command({ kind: "results", items: results });
     const commands = this.desk.takeCommands();
     for (const command of commands) out.command(command);
     const planned = reading.trusted ? this.fill(out, reading.nowMs, nowMs) : undefined;
     if (out.commands === 0) return undefined;
     const items = resultCount + (planned?.count ?? 0) + out.commands;
-    return { data: out.bytes.take(), clockMs: reading.nowMs, changes: out.changes, commands, planned, items };
+    return { data: out.bytes.take(), clockMs: reading.nowMs, changes: out.changes, commands, results, planned, items };
   }
 
   private fill(out: EntryWriter, clockMs: number, nowMs: number): Planned | undefined {
-    for (const waiting of this.proposals.take(limits.entryItemsMax, limits.appendMaxBytes)) this.change(out, waiting, clockMs);
+    const changes = this.proposals.take(limits.entryItemsMax, limits.appendMaxBytes);
+    // What a change asks for in bytes and what its command has differ: a pause rewrites a whole definition, a passed due time its records.
+    let taken = 0;
+    while (taken < changes.length && out.bytes.length < limits.appendMaxBytes) this.change(out, changes[taken++] as Waiting, clockMs);
+    this.proposals.putBack(changes.slice(taken));
     const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax);
     if (planned?.timeouts) out.command({ kind: "results", items: planned.timeouts });
     if (planned?.plan) out.command({ kind: "plan", items: planned.plan });

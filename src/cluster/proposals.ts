@@ -32,7 +32,8 @@ export class Proposals {
   private readonly forwarded = new Map<number, Forwarded>();
   /** Ids of forwarded changes are never those of an earlier life of this node, whose answers may still be on their way (H11). */
   private lastForward: number;
-  private confirming = false;
+  /** How many of the waiting changes are an operator's word on the clock. */
+  private confirmations = 0;
 
   constructor(incarnation: number) {
     this.lastForward = incarnation * 2 ** 32;
@@ -52,17 +53,19 @@ export class Proposals {
     this.push({ change, key, bytes, dueAtMs: nowMs + limits.proposalTimeoutMs, answer, tries: 0 });
   }
 
-  /** Whether an operator's word on the clock came in since the last call: it counts before the clock is read. */
-  takeConfirmation(): boolean {
-    const confirming = this.confirming;
-    this.confirming = false;
-    return confirming;
+  /** Whether an operator's word on the clock waits: it counts before the clock is read. */
+  get confirming(): boolean {
+    return this.confirmations > 0;
   }
 
   private push(waiting: Waiting): void {
-    if (waiting.change.kind === "confirm_clock") this.confirming = true;
     this.queue.push(waiting);
-    this.queueBytes += waiting.bytes;
+    this.count(waiting, 1);
+  }
+
+  private count(waiting: Waiting, by: 1 | -1): void {
+    this.queueBytes += by * waiting.bytes;
+    if (waiting.change.kind === "confirm_clock") this.confirmations += by;
   }
 
   /** Takes up to `count` changes and `bytes` of them, at least one if there is any. */
@@ -72,7 +75,7 @@ export class Proposals {
     while (taken < this.queue.length && taken < count && (taken === 0 || size < bytes)) size += (this.queue[taken++] as Waiting).bytes;
     const changes = this.queue.slice(0, taken);
     this.queue = this.queue.slice(taken);
-    for (const change of changes) this.queueBytes -= change.bytes;
+    for (const change of changes) this.count(change, -1);
     return changes;
   }
 
@@ -84,7 +87,7 @@ export class Proposals {
   /** Back to the front of the queue: they were not put into any entry, or into one that was lost. */
   putBack(changes: readonly Waiting[]): void {
     this.queue.unshift(...changes);
-    for (const change of changes) this.queueBytes += change.bytes;
+    for (const change of changes) this.count(change, 1);
   }
 
   /** The entry that this node proposed at `index` is applied, or another one took its place (Q1). */
@@ -92,8 +95,8 @@ export class Proposals {
     while (this.inFlight.length > 0 && (this.inFlight[0] as InFlight).index <= index) {
       const entry = this.inFlight.shift() as InFlight;
       const ours = entry.index === index && entry.term === term;
-      const again = ours ? this.answerAll(entry, replies, idSpace) : entry.changes.filter((waiting) => waiting !== undefined);
-      this.putBack(again);
+      if (entry.index < index) for (const waiting of entry.changes) waiting?.answer(unknown("this node did not see what became of the change"));
+      else this.putBack(ours ? this.answerAll(entry, replies, idSpace) : entry.changes.filter((waiting) => waiting !== undefined));
       entry.settle();
     }
   }
@@ -152,7 +155,7 @@ export class Proposals {
     if (late.length > 0) {
       this.queue = this.queue.filter((waiting) => nowMs < waiting.dueAtMs - patienceMs);
       for (const waiting of late) {
-        this.queueBytes -= waiting.bytes;
+        this.count(waiting, -1);
         const error = leaderless ? new PawlError("no_quorum", "no leader is known: a majority of the nodes must be up and connected") : overdue();
         waiting.answer(error);
       }
@@ -168,10 +171,10 @@ export class Proposals {
   private expireInFlight(nowMs: number): void {
     for (let at = 0; at < this.inFlight.length; at++) {
       const entry = this.inFlight[at] as InFlight;
-      const late = entry.changes.some((waiting) => waiting !== undefined && nowMs >= waiting.dueAtMs);
-      if (!late) continue;
-      for (const waiting of entry.changes) waiting?.answer(unknown("the change was not committed in time"));
-      this.inFlight[at] = { ...entry, changes: [] };
+      const isLate = (waiting: Waiting | undefined): boolean => waiting !== undefined && nowMs >= waiting.dueAtMs;
+      if (!entry.changes.some(isLate)) continue;
+      this.inFlight[at] = { ...entry, changes: entry.changes.map((waiting) => (isLate(waiting) ? undefined : waiting)) };
+      for (const waiting of entry.changes) if (isLate(waiting)) waiting?.answer(unknown("the change was not committed in time"));
     }
   }
 
@@ -181,6 +184,8 @@ export class Proposals {
     for (const { waiting } of this.forwarded.values()) waiting.answer(unknown("this node is stopping"));
     for (const entry of this.inFlight) for (const waiting of entry.changes) waiting?.answer(unknown("this node is stopping"));
     this.queue = [];
+    this.queueBytes = 0;
+    this.confirmations = 0;
     this.inFlight = [];
     this.forwarded.clear();
   }

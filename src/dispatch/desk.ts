@@ -20,6 +20,7 @@ export interface DeskIo {
 }
 
 type Lease = { heardAtMs: number; beatAtMs: number };
+type Lot = { readonly items: Uint8Array; readonly count: number };
 type Reconciliation = { readonly node: string; askedAtMs: number };
 
 export class LeaderDesk {
@@ -35,6 +36,9 @@ export class LeaderDesk {
   /** Nodes with a join, and sessions with a loss, on their way into the log. */
   private readonly joining = new Set<string>();
   private readonly losing = new Set<number>();
+  /** Results in the order in which they came, packed so that each lot fits into an entry. */
+  private readonly packed: Lot[] = [];
+  private packedCount = 0;
   private results = new ResultWriter();
   private lastTickMs: number;
 
@@ -103,12 +107,14 @@ export class LeaderDesk {
 
   private takeResults(items: Uint8Array, nowMs: number): void {
     const { live } = this.state;
+    // Nodes send again what no entry has: more than this is only copies of what waits already.
+    if (this.resultsWaiting >= limits.resultsWaitingMax) return;
     const item = new ResultCursor(items);
     while (item.next()) {
       const failed = item.outcome === resultOutcome.failed || item.outcome === resultOutcome.timeout;
       const slot = failed ? live.find(item.sequence) : 0;
       const retryAtMs = slot !== 0 && live.token[slot] === item.token ? this.io.retryAt(slot, nowMs) : 0;
-      this.results.add(item.sequence, item.token, item.outcome, item.startAtMs, item.endAtMs, retryAtMs, item.error);
+      this.addResult(item.sequence, item.token, item.outcome, item.startAtMs, item.endAtMs, retryAtMs, item.error);
     }
   }
 
@@ -119,13 +125,25 @@ export class LeaderDesk {
     for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) {
       const token = live.token[slot] as number;
       if (live.session[slot] !== session || token > this.tokenAtStart || answered.has(token) || !this.state.occupies(slot)) continue;
-      this.results.add(live.sequence[slot] as number, token, resultOutcome.notStarted, 0, 0, 0, "");
+      this.addResult(live.sequence[slot] as number, token, resultOutcome.notStarted, 0, 0, 0, "");
     }
+  }
+
+  private addResult(sequence: number, token: number, outcome: number, startAtMs: number, endAtMs: number, retryAtMs: number, error: string): void {
+    this.results.add(sequence, token, outcome, startAtMs, endAtMs, retryAtMs, error);
+    if (this.results.bytes >= limits.appendMaxBytes / 2) this.pack();
+  }
+
+  private pack(): void {
+    const { count } = this.results;
+    if (count === 0) return;
+    this.packed.push({ items: this.results.take(), count });
+    this.packedCount += count;
   }
 
   sessionOpened(node: string, session: number, nowMs: number): void {
     this.joining.delete(node);
-    this.leases.set(session, { heardAtMs: nowMs, beatAtMs: nowMs });
+    this.leases.set(session, { heardAtMs: nowMs, beatAtMs: Number.NEGATIVE_INFINITY });
   }
 
   sessionClosed(session: number): void {
@@ -146,11 +164,11 @@ export class LeaderDesk {
   }
 
   get resultsWaiting(): number {
-    return this.results.count;
+    return this.packedCount + this.results.count;
   }
 
   get waiting(): number {
-    return this.results.count + this.commands.length;
+    return this.resultsWaiting + this.commands.length;
   }
 
   takeCommands(): Command[] {
@@ -159,7 +177,22 @@ export class LeaderDesk {
     return commands;
   }
 
+  /** The oldest results, as many as fit into an entry. */
   takeResultItems(): Uint8Array | undefined {
-    return this.results.count > 0 ? this.results.take() : undefined;
+    if (this.packed.length === 0) this.pack();
+    const lot = this.packed.shift();
+    this.packedCount -= lot?.count ?? 0;
+    return lot?.items;
+  }
+
+  /** The log did not take them now: the first to go into the next entry. Nobody would send some of them again. */
+  putBack(commands: readonly Command[], results: Uint8Array | undefined): void {
+    this.commands.unshift(...commands);
+    if (!results) return;
+    const item = new ResultCursor(results);
+    let count = 0;
+    while (item.next()) count++;
+    this.packed.unshift({ items: results, count });
+    this.packedCount += count;
   }
 }

@@ -5,6 +5,8 @@
 // (P2) What was proposed and not yet applied counts as taken: free slots are those of the rows less those in flight (H1e).
 // (P3) All memory here is the leader's: made at election, dropped at step-down.
 // (P4) Higher priority first; within a priority ready executions before due jobs, and each in due order.
+// (P5) A lane is read to its end before it is read again, however many of its items can not be placed: none starves behind them. What
+//      was passed over is looked at again after a while, since slots, tags and deadlines change without a word to the planner.
 
 import { placeable } from "../jobs/executions.ts";
 import { PlanWriter, ResultWriter, resultOutcome } from "../jobs/items.ts";
@@ -42,13 +44,17 @@ export class Planner {
   private readonly book: ScheduleBook;
   private readonly usable: (session: number) => boolean;
   private readonly random: () => number;
+  /** 1: proposed; 2: proposed, and read again since then: it was armed anew, perhaps for another time (P1). */
   private readonly inFlight: Uint8Array;
   /** Slots reserved by entries in flight, by session (P2). */
   private readonly reserved = new Map<number, number>();
   /** An item that was read and could not be planned yet, by lane. */
   private readonly held = new Uint32Array(lane.count);
-  /** Lanes with items behind the reading position that may have become plannable. */
-  private readonly behind = new Uint8Array(lane.count);
+  /** Lanes with due items behind the reading position: found stale, to be read again at once; or passed over, in a while (P5). */
+  private readonly stale = new Uint8Array(lane.count);
+  private readonly passed = new Uint8Array(lane.count);
+  private readonly atEnd = new Uint8Array(lane.count);
+  private rereadAtMs = Number.NEGATIVE_INFINITY;
   private sessions: NodeRow[] = [];
   private turn = 0;
   private readonly writer = new PlanWriter();
@@ -73,6 +79,7 @@ export class Planner {
   /** Plans up to `budget` items for an entry whose clock is `nowMs`; undefined when there is nothing to do. */
   plan(nowMs: number, monotonicMs: number, budget: number): Planned | undefined {
     this.sessions = this.state.nodes.rows.filter((node) => node.session !== 0 && this.usable(node.session));
+    this.reread(monotonicMs);
     let left = this.planDeadlines(nowMs, monotonicMs, budget);
     for (let priority = 0; priority < 3 && left > 0; priority++) {
       left = this.planLane(lane.ready + priority, nowMs, left);
@@ -86,22 +93,35 @@ export class Planner {
     const { items, seen, sessions } = planned;
     for (let i = 0; i < items.length; i++) {
       const item = items[i] as number;
+      const reread = this.inFlight[item] === 2;
       this.inFlight[item] = 0;
-      if (this.unchanged(item, seen[i] as number)) this.behind[this.state.memory.lanes[item] as number] = 1;
+      if (this.due.isArmed(item) && (reread || this.unchanged(item, seen[i] as number))) this.stale[this.state.memory.lanes[item] as number] = 1;
     }
-    for (const session of sessions) this.reserved.set(session, (this.reserved.get(session) ?? 1) - 1);
-    for (let at = 0; at < lane.count; at++) if (this.held[at] !== 0 || this.behind[at] === 1) this.again(at);
+    for (const session of sessions) {
+      const left = (this.reserved.get(session) ?? 1) - 1;
+      if (left > 0) this.reserved.set(session, left);
+      else this.reserved.delete(session);
+    }
+    for (let at = 0; at < lane.count; at++) if (this.stale[at] === 1) this.again(at);
   }
 
   private again(at: number): void {
-    this.behind[at] = 0;
+    this.stale[at] = 0;
+    this.passed[at] = 0;
+    this.atEnd[at] = 0;
     this.held[at] = 0;
     this.due.rewind(at);
   }
 
+  private reread(monotonicMs: number): void {
+    if (monotonicMs - this.rereadAtMs < limits.rereadMs) return;
+    this.rereadAtMs = monotonicMs;
+    for (let at = 0; at < lane.count; at++) if (this.passed[at] === 1 && this.atEnd[at] === 1) this.again(at);
+  }
+
   private unchanged(item: number, seen: number): boolean {
     const slot = this.state.liveOfItem(item);
-    return this.due.isArmed(item) && (slot === 0 ? this.state.jobs.dueAtMs[item] === seen : this.state.live.timerAtMs[slot] === seen);
+    return slot === 0 ? this.state.jobs.dueAtMs[item] === seen : this.state.live.timerAtMs[slot] === seen;
   }
 
   private finish(): Planned | undefined {
@@ -124,7 +144,9 @@ export class Planner {
   private next(at: number): number {
     const held = this.held[at] as number;
     this.held[at] = 0;
-    return held !== 0 ? held : this.due.readDue(at);
+    const item = held !== 0 ? held : this.due.readDue(at);
+    this.atEnd[at] = item === 0 ? 1 : 0;
+    return item;
   }
 
   private note(item: number, seen: number): void {
@@ -142,17 +164,26 @@ export class Planner {
         this.held[at] = item;
         break;
       }
-      if (this.inFlight[item] === 1 || !this.due.isArmed(item)) continue;
+      if (this.skips(item)) continue;
+      if ((this.state.memory.dueAtMs[item] as number) > nowMs) {
+        this.passed[at] = 1;
+        continue;
+      }
       const slot = this.state.liveOfItem(item);
       const used = slot === 0 ? this.planJob(item, nowMs) : this.planReady(item, slot, nowMs);
       if (used === 0 && this.free() === 0) {
         this.held[at] = item;
         break;
       }
-      if (used === 0) this.behind[at] = 1;
+      if (used === 0) this.passed[at] = 1;
       left -= used;
     }
     return left;
+  }
+
+  private skips(item: number): boolean {
+    if (this.inFlight[item] !== 0) this.inFlight[item] = 2;
+    return this.inFlight[item] !== 0 || !this.due.isArmed(item);
   }
 
   private free(): number {
@@ -220,15 +251,15 @@ export class Planner {
   private planDeadlines(nowMs: number, monotonicMs: number, budget: number): number {
     const { live } = this.state;
     let left = budget;
-    while (left > 0) {
+    for (let scans = 0; left > 0 && scans < SCANS_PER_PLAN; scans++) {
       const item = this.next(lane.deadline);
       if (item === 0) return left;
       const slot = this.state.liveOfItem(item);
-      if (this.inFlight[item] === 1 || !this.due.isArmed(item) || (live.timerAtMs[slot] as number) > nowMs || !this.state.occupies(slot)) continue;
-      const { spec } = this.state.classOf(live.job[slot] as number);
+      if (this.skips(item) || (live.timerAtMs[slot] as number) > nowMs || !this.state.occupies(slot)) continue;
+      const spec = this.state.classOfLive(slot);
       if (monotonicMs - this.electedAtMs < spec.timeoutMs + limits.timeoutGraceMs) {
-        this.held[lane.deadline] = item;
-        return left;
+        this.passed[lane.deadline] = 1;
+        continue;
       }
       const attempt = (live.attempt[slot] as number) - (live.losses[slot] as number);
       const outcome = live.state[slot] === liveState.cancelling ? resultOutcome.cancelled : resultOutcome.timeout;

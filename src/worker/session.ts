@@ -5,7 +5,8 @@
 // (W2) A session ends when its lease lapses on this node's clock, and is never revived; the next join names what is still held, so
 //      that running work outlives silence (H6e, P8).
 // (W3) A result is kept and sent again until an applied entry has it, whatever its verdict (H6f).
-// (W4) A lease is counted from when the node asked, the leader's from when it heard: the node's lapses first.
+// (W4) A lease is counted from when the node sent the beat that was answered, the leader's from when it heard it: the node's lapses
+//      first. A session has no lease before its first beat: how old its nodeUp is, the node cannot know.
 
 import { executionId } from "../base/token.ts";
 import { utf8Text } from "../base/bytes.ts";
@@ -51,7 +52,6 @@ export class WorkerSession {
   /** Newest session of this node, this incarnation, that was applied; open or not. */
   private known = 0;
   private leaseUntilMs = Number.NEGATIVE_INFINITY;
-  private joinSentAtMs = Number.NEGATIVE_INFINITY;
   private nextBeatMs = 0;
   /** Tokens of attempts on the face, by execution; void ones wait only for the face to let go. */
   private readonly running = new Map<number, { readonly token: number; void: boolean }>();
@@ -85,19 +85,18 @@ export class WorkerSession {
 
   /** Renews the lease or asks for a session; sends again what was not heard of. */
   tick(nowMs: number, wallMs: number): void {
-    if (this.session !== 0 && nowMs >= this.leaseUntilMs) this.session = 0;
+    if (this.session !== 0 && nowMs >= this.leaseUntilMs && this.leaseUntilMs !== Number.NEGATIVE_INFINITY) this.session = 0;
     if (nowMs < this.nextBeatMs) return;
     this.nextBeatMs = nowMs + limits.beatMs;
     const { node } = this.identity;
-    if (this.session === 0) this.join(nowMs);
+    if (this.session === 0) this.join();
     else this.io.toLeader({ kind: "beat", node, session: this.session, sentAtMs: nowMs, wallMs });
     this.resend(nowMs, limits.resultResendMs);
   }
 
-  private join(nowMs: number): void {
+  private join(): void {
     const { node, incarnation, slots, tags } = this.identity;
-    const held = this.held();
-    if (this.io.toLeader({ kind: "join", node, incarnation, slots, tags, known: this.known, held })) this.joinSentAtMs = nowMs;
+    this.io.toLeader({ kind: "join", node, incarnation, slots, tags, known: this.known, held: this.held() });
   }
 
   private held(): HeldAttempt[] {
@@ -110,8 +109,8 @@ export class WorkerSession {
   /** A new leader is known: it hears at once that this node lives and what it has finished. */
   leaderChanged(nowMs: number, wallMs: number): void {
     this.nextBeatMs = nowMs;
+    for (const result of this.finished.values()) result.sentAtMs = Number.NEGATIVE_INFINITY;
     this.tick(nowMs, wallMs);
-    this.resend(nowMs, 0);
   }
 
   beatReply(session: number, sentAtMs: number, alive: boolean): void {
@@ -158,7 +157,8 @@ export class WorkerSession {
     if (node !== this.identity.node || incarnation !== this.identity.incarnation) return;
     this.known = session;
     this.session = session;
-    this.leaseUntilMs = this.joinSentAtMs + limits.leaseNodeMs;
+    this.leaseUntilMs = Number.NEGATIVE_INFINITY;
+    this.nextBeatMs = 0;
     for (const [sequence, attempt] of this.running) {
       if (!attempt.void && !this.owns(sequence, attempt.token)) this.stopped(sequence, attempt.token, "void");
     }

@@ -1,0 +1,75 @@
+// H13: which time a leader may propose. The test moves the wall clock and the monotonic one on their own.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TrustedClock } from "../../src/cluster/clock.ts";
+import { limits } from "../../src/limits.ts";
+import { realSystem } from "../../src/system.ts";
+import { HOUR, NOON, SECOND } from "../jobs/machine.ts";
+
+class Clocks {
+  wall = NOON;
+  mono = 0;
+  readonly clock: TrustedClock;
+
+  constructor(voters: readonly string[]) {
+    this.clock = new TrustedClock({ ...realSystem, wallMs: () => this.wall, monotonicMs: () => this.mono }, "a", voters);
+  }
+
+  pass(ms: number): void {
+    this.wall += ms;
+    this.mono += ms;
+  }
+
+  others(offsetMs: number): void {
+    for (const id of ["b", "c"]) this.clock.heard(id, this.wall + offsetMs);
+  }
+}
+
+test("H13a: a node that boots in 2099 neither sets a fresh clock nor moves an old one, and names a node with a better one", () => {
+  for (const known of [0, NOON]) {
+    const at = new Clocks(["a", "b", "c"]);
+    if (known) at.clock.applied(known, 0);
+    at.wall = Date.UTC(2099, 0, 1);
+    at.others(NOON - at.wall);
+    at.pass(SECOND);
+    const { nowMs, trusted } = at.clock.read();
+    assert.equal(trusted, false);
+    assert.equal(nowMs, known === 0 ? 0 : NOON + SECOND);
+    assert.equal(at.clock.better(), "b");
+  }
+});
+
+test("H13b: a step of an hour moves nothing until a majority agrees; then it does", () => {
+  const at = new Clocks(["a", "b", "c"]);
+  at.clock.applied(NOON, 0);
+  at.wall += HOUR;
+  at.others(-HOUR);
+  assert.deepEqual(at.clock.read(), { nowMs: NOON, trusted: false });
+  at.others(limits.clockAgreementMs);
+  assert.deepEqual(at.clock.read(), { nowMs: NOON + HOUR, trusted: true });
+  at.pass(limits.clockSampleMaxMs);
+  at.wall += HOUR;
+  assert.equal(at.clock.read().trusted, false, "old samples agree with nothing");
+});
+
+test("H13c: a leader whose wall clock is behind goes on from the newest entry and never back", () => {
+  const at = new Clocks(["a", "b", "c"]);
+  at.clock.applied(NOON + 2 * SECOND, 0);
+  assert.deepEqual(at.clock.read(), { nowMs: NOON + 2 * SECOND, trusted: true });
+  at.clock.applied(NOON, 0);
+  assert.equal(at.clock.read().nowMs, NOON + 2 * SECOND);
+});
+
+test("H13: a gap beyond the bound waits for an operator, whose word counts for one entry only", () => {
+  const at = new Clocks(["a"]);
+  at.clock.applied(NOON, 0);
+  at.wall += limits.clockMaxGapMs + HOUR;
+  assert.equal(at.clock.read().trusted, false);
+  at.clock.confirm();
+  const { nowMs, trusted } = at.clock.read();
+  assert.deepEqual([nowMs, trusted], [at.wall, true]);
+  at.clock.applied(nowMs, at.mono);
+  at.wall += limits.clockMaxGapMs + HOUR;
+  assert.equal(at.clock.read().trusted, false);
+});
