@@ -31,7 +31,7 @@ export function seenKey(state: State, key: KeyUse): Reply | undefined {
   }
   const status = doneWords[input.u8()] as (typeof doneWords)[number];
   const jobId = input.string();
-  return { kind: "done", status, jobId: jobId === "" ? undefined : jobId, sequence: input.u48(), index: input.u48() };
+  return { kind: "done", status, jobId: jobId === "" ? undefined : jobId, sequence: input.u48() || undefined, index: input.u48() };
 }
 
 export function keysAreFull(state: State): boolean {

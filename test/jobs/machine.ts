@@ -39,12 +39,14 @@ export const plainClass: ClassSpec = {
 };
 
 export function spec(schedule: ScheduleSpec, part: Partial<ClassSpec> = {}, rest: Partial<JobSpec> = {}): JobSpec {
-  return { schedule, class: { ...plainClass, ...part }, payload: null, namespace: "default", description: "", labels: {}, paused: false, ...rest };
+  const plain = { payload: null, namespace: "default", description: "", labels: {}, paused: false };
+  return { schedule, class: { ...plainClass, ...part }, ...plain, ...rest };
 }
 
 export function fieldsOf(of: JobSpec): DefinitionFields {
   return {
-    specJson: specBytes(of), scheduleText: scheduleText(of.schedule), classText: classText(of.class), oneShot: of.schedule.kind === "at", paused: of.paused,
+    specJson: specBytes(of), scheduleText: scheduleText(of.schedule), classText: classText(of.class),
+    oneShot: of.schedule.kind === "at", paused: of.paused,
   };
 }
 
@@ -74,7 +76,9 @@ export class MapRows implements ColdRows {
 }
 
 export type Record = HistoryRow & { readonly how: (typeof endings)[number] };
-export type UpOptions = { readonly incarnation?: number; readonly slots?: number; readonly tags?: readonly string[]; readonly held?: readonly HeldAttempt[] };
+export type UpOptions = {
+  readonly incarnation?: number; readonly slots?: number; readonly tags?: readonly string[]; readonly held?: readonly HeldAttempt[];
+};
 type Watched = { readonly what: string; readonly sequence: number; readonly token: number; readonly session: number };
 
 export const smallCapacity: Capacity = { jobsMax: 100, liveMax: 100 };
@@ -93,7 +97,8 @@ export class Machine {
     this.wheel = new Wheel(memory.items, memory.dueAtMs, memory.lanes, lane.count, 0);
     this.cold = cold;
     this.state = new State(capacity, memory, this.wheel, cold);
-    this.state.historySink = { append: (row) => void this.history.push({ ...row, how: endings[row.ending] as (typeof endings)[number] }) };
+    const howOf = (row: HistoryRow): Record["how"] => endings[row.ending] as Record["how"];
+    this.state.historySink = { append: (row) => void this.history.push({ ...row, how: howOf(row) }) };
     this.state.watcher = {
       ...ignoring,
       started: (slot, session) => this.watch("started", this.state.live.sequence[slot] as number, this.state.live.token[slot] as number, session),
@@ -208,7 +213,9 @@ export class Machine {
     }
     other.state.restoreScalars(state.encodeScalars(), state.appliedIndex);
     for (const [prefix, table] of [[coldKeys.schedules, other.state.schedules], [coldKeys.classes, other.state.classes]] as const) {
-      for (const key of this.cold.under(prefix)) table.restore(Number.parseInt(key.slice(prefix.length), 16), utf8Text(this.cold.get(key) as Uint8Array));
+      for (const key of this.cold.under(prefix)) {
+        table.restore(Number.parseInt(key.slice(prefix.length), 16), utf8Text(this.cold.get(key) as Uint8Array));
+      }
     }
     while (other.wheel.advance(state.clockMs));
     other.state.rebuild();

@@ -53,7 +53,9 @@ test("the index finds every number under its hash, whatever was added and remove
           model.set(number, hash);
         } else if (!add && model.delete(number)) index.remove(number);
         for (const [known, under] of model) assert.equal(index.find(under, (found) => found === known), known);
-        for (let gone = 1; gone <= 20; gone++) if (!model.has(gone)) assert.equal(index.find(hashes[gone] as number, (found) => found === gone), 0);
+        for (let gone = 1; gone <= 20; gone++) {
+          if (!model.has(gone)) assert.equal(index.find(hashes[gone] as number, (found) => found === gone), 0);
+        }
       }
     }),
     { seed: 12, numRuns: 200 },

@@ -11,11 +11,12 @@ import type { JobSpec } from "../../src/jobs/spec.ts";
 
 const ids = ["a", "b"];
 const specs: readonly JobSpec[] = [
-  spec(everySecond), spec(hourly, { overlap: "skip" }), spec(at(NOON)), spec(at(NOON), { delivery: "at_most_once" }), spec(everySecond, { priority: "high" }),
+  spec(everySecond), spec(hourly, { overlap: "skip" }), spec(at(NOON)), spec(at(NOON), { delivery: "at_most_once" }),
+  spec(everySecond, { priority: "high" }),
 ];
 const words = [
-  "create", "update", "cancel", "pause", "resume", "trigger", "due", "due", "due", "last", "start", "start", "completed", "failed", "timeout",
-  "notStarted", "cancelExecution", "up", "lost", "range",
+  "create", "update", "cancel", "pause", "resume", "trigger", "due", "due", "due", "last", "start", "start", "completed", "failed",
+  "timeout", "notStarted", "cancelExecution", "up", "lost", "range",
 ] as const;
 type Step = { readonly word: (typeof words)[number]; readonly job: number; readonly pick: number; readonly restart: boolean };
 
@@ -41,8 +42,14 @@ function commandOf(machine: Machine, { word, job, pick }: Step): Command | undef
     case "trigger": return { kind: "trigger", key, ref };
     case "due": return { kind: "plan", items: planOf((out) => out.due(ref.job, ref.generation, ref.revision, due, due + SECOND, spare)) };
     case "last": return { kind: "plan", items: planOf((out) => out.due(ref.job, ref.generation, ref.revision, due, 0, spare)) };
-    case "range": return { kind: "plan", items: planOf((out) => out.range(ref.job, ref.generation, ref.revision, due, due + SECOND, 2, due + 2 * SECOND)) };
-    case "start": return { kind: "plan", items: planOf((out) => out.start(slot, state.live.sequence[slot] ?? 0, state.live.attempt[slot] ?? 0, spare)) };
+    case "range": {
+      const { job: row, generation, revision } = ref;
+      return { kind: "plan", items: planOf((out) => out.range(row, generation, revision, due, due + SECOND, 2, due + 2 * SECOND)) };
+    }
+    case "start": {
+      const { sequence, attempt } = state.live;
+      return { kind: "plan", items: planOf((out) => out.start(slot, sequence[slot] ?? 0, attempt[slot] ?? 0, spare)) };
+    }
     case "cancelExecution": return { kind: "cancelExecution", key, sequence: state.live.sequence[slot] ?? 0 };
     case "up": return upOf(machine, `n${pick % 3}`);
     case "lost": return { kind: "nodeLost", session: spare };
@@ -64,7 +71,8 @@ function upOf(machine: Machine, node: string): Command {
   const session = nodes.find(node)?.session ?? 0;
   const held = [];
   for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) {
-    if (live.session[slot] === session && slot % 2 === 0) held.push({ sequence: live.sequence[slot] as number, token: live.token[slot] as number });
+    if (live.session[slot] !== session || slot % 2 === 1) continue;
+    held.push({ sequence: live.sequence[slot] as number, token: live.token[slot] as number });
   }
   return { kind: "nodeUp", node, incarnation: 1, slots: 3, tags: [], held };
 }
