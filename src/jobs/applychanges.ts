@@ -7,7 +7,7 @@ import { hashText } from "../base/checksum.ts";
 import { coldKeys } from "./cold.ts";
 import { takeDefinition, takeRef } from "./command.ts";
 import type { DefinitionFields, JobRef } from "./command.ts";
-import { decodeDefinition, decodeEnded, encodeDefinition } from "./definition.ts";
+import { decodeDefinition, decodeEnded, encodeDefinition, encodeEnded } from "./definition.ts";
 import { eventCode } from "./eventlog.ts";
 import { cancelLive, definitionOf, dropVersion, leaveIfDone, makeExecution, origin, retire } from "./executions.ts";
 import { jobFlags } from "./jobtable.ts";
@@ -25,7 +25,7 @@ export function applyCreate(state: State, body: ByteReader, index: number): Repl
   const nextDueMs = body.f64();
   const fields = takeDefinition(body);
   if (findJob(state, jobId) !== 0) return refused("exists", `job ${jobId} exists; update it with PUT or choose another job_id`);
-  const problem = notAnInstant(nextDueMs) ?? roomFor(state, fields);
+  const problem = stillKept(state, jobId) ?? notAnInstant(nextDueMs) ?? roomFor(state, fields);
   if (problem) return problem;
   const { jobs } = state;
   const job = jobs.pool.take();
@@ -48,12 +48,30 @@ export function applyCreate(state: State, body: ByteReader, index: number): Repl
   return { kind: "done", status: "submitted", jobId, sequence: undefined, index };
 }
 
-/** A new job of an ended one's id takes its place. */
+/** A job that has ended is deleted too: from then on its id may be used again (H2e). */
+function cancelEnded(state: State, jobId: string, index: number): Reply {
+  const stored = state.cold.get(coldKeys.ended(jobId));
+  const ended = stored && decodeEnded(stored);
+  if (!ended || ended.status === "cancelled") return refused("not_found", "no such job");
+  forget(state, jobId);
+  state.cold.put(coldKeys.ended(jobId), encodeEnded({ ...ended, status: "cancelled" }));
+  state.cold.put(coldKeys.endedBy("cancelled", jobId), new Uint8Array(0));
+  return { kind: "done", status: "cancelled", jobId, sequence: undefined, index };
+}
+
+/** What was kept of an ended job goes. */
 function forget(state: State, jobId: string): void {
   const earlier = state.cold.get(coldKeys.ended(jobId));
   if (!earlier) return;
   state.cold.del(coldKeys.ended(jobId));
   state.cold.del(coldKeys.endedBy(decodeEnded(earlier).status, jobId));
+}
+
+/** An id is not used again before its job was deleted: a caller that repeats a submit must not make the job run again (H2e). */
+function stillKept(state: State, jobId: string): Reply | undefined {
+  const stored = state.cold.get(coldKeys.ended(jobId));
+  if (!stored || decodeEnded(stored).status === "cancelled") return undefined;
+  return refused("exists", `job ${jobId} has run and ended; DELETE it before its id is used again`);
 }
 
 function roomFor(state: State, fields: DefinitionFields): Reply | undefined {
@@ -125,6 +143,8 @@ function revise(state: State, job: number, specJson: Uint8Array): { jobId: strin
 export function applyCancel(state: State, body: ByteReader, index: number): Reply {
   const ref = takeRef(body);
   const cancelRunning = body.u8() === 1;
+  const asked = body.string();
+  if (ref.job === 0) return cancelEnded(state, asked, index);
   const problem = current(state, ref);
   if (problem) return problem;
   const { jobs, live } = state;

@@ -42,7 +42,8 @@ export type Command =
   | { readonly kind: "nodeLost"; readonly session: number }
   | ({ readonly kind: "create"; readonly key: KeyUse | undefined; readonly jobId: string; readonly nextDueMs: number } & DefinitionFields)
   | ({ readonly kind: "update"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly nextDueMs: number; readonly reschedule: boolean } & DefinitionFields)
-  | { readonly kind: "cancel"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly cancelRunning: boolean }
+  /** `jobId` finds a job that has ended, when `ref` names none. */
+  | { readonly kind: "cancel"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly jobId: string; readonly cancelRunning: boolean }
   | { readonly kind: "pause"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly specJson: Uint8Array }
   | { readonly kind: "resume"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly specJson: Uint8Array; readonly nextDueMs: number }
   | { readonly kind: "trigger"; readonly key: KeyUse | undefined; readonly ref: JobRef }
@@ -115,7 +116,10 @@ function encodeSmall(out: ByteWriter, command: Small): void {
   putKey(out, command.key);
   if (command.kind === "cancelExecution") return out.u48(command.sequence);
   putRef(out, command.ref);
-  if (command.kind === "cancel") out.u8(command.cancelRunning ? 1 : 0);
+  if (command.kind === "cancel") {
+    out.u8(command.cancelRunning ? 1 : 0);
+    out.string(command.jobId);
+  }
   if (command.kind === "resume") out.f64(command.nextDueMs);
   if (command.kind === "pause" || command.kind === "resume") out.bytes(command.specJson);
 }

@@ -39,7 +39,7 @@ type JobChange = Exclude<Change, { kind: "create" | "cancel_execution" | "confir
 function jobCommand(state: State, change: JobChange, ref: JobRef, key: KeyUse | undefined, nowMs: number): Command {
   switch (change.kind) {
     case "cancel":
-      return { kind: "cancel", key, ref, cancelRunning: change.running === "cancel" };
+      return { kind: "cancel", key, ref, jobId: change.jobId, cancelRunning: change.running === "cancel" };
     case "trigger":
       return { kind: "trigger", key, ref };
     case "update":

@@ -19,7 +19,7 @@ test("H14: the order in which a delete ends executions does not depend on a rest
   machine.one({ kind: "trigger", key: undefined, ref: machine.ref("job") });
   assert.equal(machine.liveOf("job").at(-1), freed, "the newest execution has the lowest row");
   const other = machine.restarted();
-  for (const each of [machine, other]) each.one({ kind: "cancel", key: undefined, ref: each.ref("job"), cancelRunning: true });
+  for (const each of [machine, other]) each.one({ kind: "cancel", key: undefined, ref: each.ref("job"), jobId: "job", cancelRunning: true });
   assert.deepEqual(other.history.map((row) => row.sequence), machine.history.slice(-3).map((row) => row.sequence));
   assert.deepEqual(other.image(), machine.image());
 });
@@ -66,7 +66,7 @@ test("H2b: old records keep their job's name when the number is used again witho
   machine.fire("first", 0, machine.up("n"));
   machine.result(machine.only("first"), "completed");
   machine.create("second", spec(everySecond), NOON + HOUR);
-  machine.one({ kind: "cancel", key: undefined, ref: machine.ref("second"), cancelRunning: false });
+  machine.one({ kind: "cancel", key: undefined, ref: machine.ref("second"), jobId: "second", cancelRunning: false });
   const left = machine.cold.under("left/").map((key) => utf8Text(machine.cold.get(key) as Uint8Array));
   assert.deepEqual(left, ["first"]);
 });
@@ -77,7 +77,7 @@ test("P4: what ends after a DELETE is in the chain of what GET answers, unless t
     machine.create("job", spec(everySecond), NOON);
     machine.fire("job", NOON + HOUR, machine.up("n"));
     const slot = machine.only("job");
-    machine.one({ kind: "cancel", key: undefined, ref: machine.ref("job"), cancelRunning: false });
+    machine.one({ kind: "cancel", key: undefined, ref: machine.ref("job"), jobId: "job", cancelRunning: false });
     if (again) machine.create("job", spec(everySecond), NOON + HOUR);
     machine.result(slot, "completed");
     const ended = machine.cold.get(coldKeys.ended("job"));
@@ -117,4 +117,20 @@ test("H6: an attempt that a node names twice as held takes one slot", () => {
   assert.equal(machine.running("n"), 1);
   machine.result(machine.only("job"), "completed");
   assert.equal(machine.running("n"), 0);
+});
+
+test("H2e: the id of a job that has run is not used again before it is deleted", () => {
+  const machine = new Machine();
+  machine.create("job", spec(at(NOON)), NOON);
+  machine.fire("job", 0, machine.up("n"));
+  machine.result(machine.only("job"), "completed");
+  const again = machine.create("job", spec(at(NOON + HOUR)), NOON + HOUR);
+  assert.equal(again.kind === "refused" && again.code, "exists");
+  const absent = { job: 0, generation: 0, revision: 0 };
+  const remove = { kind: "cancel", key: undefined, ref: absent, jobId: "job", cancelRunning: false } as const;
+  assert.equal(machine.one(remove).kind, "done");
+  assert.equal(decodeEnded(machine.cold.get(coldKeys.ended("job")) as Uint8Array).status, "cancelled");
+  const twice = machine.one(remove);
+  assert.equal(twice.kind === "refused" && twice.code, "not_found");
+  assert.equal(machine.create("job", spec(at(NOON + HOUR)), NOON + HOUR).kind, "done");
 });

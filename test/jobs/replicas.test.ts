@@ -36,7 +36,7 @@ function commandOf(machine: Machine, { word, job, pick }: Step): Command | undef
   switch (word) {
     case "create": return { kind: "create", key, jobId, nextDueMs, ...fieldsOf(made) };
     case "update": return { kind: "update", key, ref, nextDueMs, reschedule: pick % 2 === 0, ...fieldsOf(made) };
-    case "cancel": return { kind: "cancel", key, ref, cancelRunning: pick % 2 === 0 };
+    case "cancel": return { kind: "cancel", key, ref, jobId: "job", cancelRunning: pick % 2 === 0 };
     case "pause": return { kind: "pause", key, ref, specJson: fieldsOf({ ...made, paused: true }).specJson };
     case "resume": return { kind: "resume", key, ref, nextDueMs: pick % 4 === 0 ? 0 : nextDueMs, specJson: fieldsOf(made).specJson };
     case "trigger": return { kind: "trigger", key, ref };

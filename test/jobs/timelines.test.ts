@@ -80,7 +80,7 @@ test("H1f: a change to a job whose due time has passed first turns it into its r
     machine.create("job", spec(everySecond), NOON);
     machine.clockMs = NOON + 2 * SECOND;
     machine.entry([]);
-    assert.equal(machine.one({ kind: "cancel", key: undefined, ref: machine.ref("job"), cancelRunning: false }).kind, "stale");
+    assert.equal(machine.one({ kind: "cancel", key: undefined, ref: machine.ref("job"), jobId: "job", cancelRunning: false }).kind, "stale");
     const changes: { [kind: string]: Change } = {
       update: { kind: "update", jobId: "job", patch: { schedule: hourly } }, cancel: { kind: "cancel", jobId: "job", running: "leave" },
       pause: { kind: "pause", jobId: "job" }, trigger: { kind: "trigger", jobId: "job" },
@@ -95,7 +95,7 @@ test("H2b: what names a number of an earlier generation is stale", () => {
   machine.create("old", spec(hourly), NOON + HOUR);
   const proposed = dueItem(machine, "old", NOON + 2 * HOUR);
   const ref = machine.ref("old");
-  machine.one({ kind: "cancel", key: undefined, ref, cancelRunning: false });
+  machine.one({ kind: "cancel", key: undefined, ref, jobId: "job", cancelRunning: false });
   machine.create("new", spec(hourly), NOON + HOUR);
   assert.equal(machine.job("new"), ref.job);
   machine.entry([{ kind: "plan", items: proposed }]);
