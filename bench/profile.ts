@@ -53,7 +53,8 @@ const window = await new Ticking(cluster, nodes).at(perSecond, seconds);
 const endMs = performance.now();
 await cluster.stop();
 const stopUs = (performance.now() - endMs) * 1000;
-process.stdout.write(`${Math.round(window.completedPerSecond)} executions/s, lateness p95 ${window.lateness.at(0.95)} s\n`);
+const done = Math.round(window.completedPerSecond);
+process.stdout.write(`${done} executions/s, ${window.lateness.count / seconds} starts/s, lateness p95 ${window.lateness.at(0.95)} s\n`);
 for (const [role, us] of window.cpuUs ?? []) process.stdout.write(`  ${role.padEnd(20)} ${us.toFixed(1)} us/execution\n`);
 for (const file of readdirSync(folder)) {
   const pid = Number(file.split(".")[3]);

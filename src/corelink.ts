@@ -134,7 +134,8 @@ export class CoreLink {
 
   private ownLogs(executionId: string): readonly OutputPart[] | undefined {
     const kept = this.outputs?.read(executionId) ?? [];
-    return kept.length === 0 ? undefined : kept.map(({ attempt, stream, text, omittedBytes }) => ({ attempt, stream, text, truncated: omittedBytes > 0 }));
+    if (kept.length === 0) return undefined;
+    return kept.map(({ attempt, stream, text, omittedBytes }) => ({ attempt, stream, text, truncated: omittedBytes > 0 }));
   }
 
   // The Backend of the API.
@@ -151,7 +152,11 @@ export class CoreLink {
         this.subscribers.add(wake);
         return () => this.subscribers.delete(wake);
       },
-      health: () => ({ live: !this.ended, ready: this.standing.ready && !this.stopping, reason: this.stopping ? "stopping" : this.standing.reason }),
+      health: () => ({
+        live: !this.ended,
+        ready: this.standing.ready && !this.stopping,
+        reason: this.stopping ? "stopping" : this.standing.reason,
+      }),
       metrics: async () => (await this.coreMetrics()) + (this.runner?.lateness.text() ?? "") + (await faceMetrics.metrics()),
       jobTypes: () => [...executors.keys()],
       validatePayload: (jobType, payload) => executors.get(jobType)?.validate(payload),

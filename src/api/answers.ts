@@ -95,7 +95,7 @@ export const cluster = Type.Object({
   leader_id: orNull(text),
   commit_index: count,
   members: Type.Array(
-    Type.Object({ id: text, role: text, api: text, peer: text, healthy: Type.Boolean(), applied_index: count, version: text }),
+    Type.Object({ id: text, role: text, api: text, peer: text, healthy: Type.Boolean(), applied_index: orNull(count), version: text }),
   ),
 });
 

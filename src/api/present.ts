@@ -101,7 +101,7 @@ export function presentCluster(view: ClusterView): Json {
     leader_id: view.leaderId ?? null,
     commit_index: view.commitIndex,
     members: view.members.map(({ id, role, api, peer, healthy, appliedIndex, version }) => ({
-      id, role, api, peer, healthy, applied_index: appliedIndex, version,
+      id, role, api, peer, healthy, applied_index: appliedIndex ?? null, version,
     })),
   };
 }

@@ -6,6 +6,7 @@ import { PawlError, assert } from "./errors.ts";
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { fatal: true });
+const lenient = new TextDecoder("utf-8");
 const TWO_32 = 2 ** 32;
 
 /** A growing buffer. `take()` hands out a copy-free view and starts anew. */
@@ -156,8 +157,7 @@ export function utf8Text(value: Uint8Array): string {
   return text.decode(value);
 }
 
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+/** As utf8Text, with U+FFFD for what is no UTF-8: for texts that another node wrote. */
+export function lenientText(value: Uint8Array): string {
+  return lenient.decode(value);
 }

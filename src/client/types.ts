@@ -108,7 +108,8 @@ export type ClusterMember = {
   api: string;
   peer: string;
   healthy: boolean;
-  applied_index: number;
+  /** Null where the node that was asked does not know it. */
+  applied_index: number | null;
   version: string;
 };
 export type Cluster = {

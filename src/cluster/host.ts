@@ -184,7 +184,7 @@ export class Host {
       case "logs_found":
         return void this.parts.transport.send(message.peer, "control", ["logs!", message.id, message.parts ? JSON.stringify(message.parts) : null]);
       case "hand_over":
-        return this.core.replica.handOver();
+        return this.core.replica.leave();
       case "stop":
         return void this.stop();
     }
@@ -248,7 +248,7 @@ export class Host {
       return {
         id: member.id, role: self || this.peers.has(member.id) ? role : "unknown", api: member.api, peer: `${member.host}:${member.port}`,
         healthy: self || this.peers.has(member.id),
-        appliedIndex: self ? replica.state.appliedIndex : (peer?.match ?? 0),
+        appliedIndex: self ? replica.state.appliedIndex : peer?.match,
         version: self ? options.version : (this.peers.get(member.id)?.version ?? ""),
       };
     });

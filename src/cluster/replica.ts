@@ -435,11 +435,12 @@ export class Replica {
     this.wake();
   }
 
-  /** Hands leadership to the follower that is furthest, if this node leads. */
-  handOver(): void {
+  /** Before an orderly end: hands leadership to the follower that is furthest, if this node leads, and takes no new work. */
+  leave(): void {
     const { role, peers } = this.raft.status();
     const best = [...peers].filter((peer) => peer.recentActive).sort((a, b) => b.match - a.match)[0];
     if (role === "leader" && best) this.raft.transfer(best.id, this.parts.system.monotonicMs());
+    this.session?.leave(this.parts.system.monotonicMs(), this.parts.system.wallMs());
     this.wake();
   }
 

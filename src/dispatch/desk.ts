@@ -99,7 +99,7 @@ export class LeaderDesk {
     const lease = this.leases.get(message.session);
     if (alive && lease) {
       lease.heardAtMs = nowMs;
-      lease.beatAtMs = nowMs;
+      lease.beatAtMs = message.leaving ? Number.NEGATIVE_INFINITY : nowMs;
     }
     this.io.wallClock(from, message.wallMs, nowMs);
     this.io.send(from, { kind: "beat_reply", term: this.term, session: message.session, sentAtMs: message.sentAtMs, alive });

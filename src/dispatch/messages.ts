@@ -3,6 +3,7 @@
 
 import { PawlError } from "../base/errors.ts";
 import type { HeldAttempt } from "../jobs/command.ts";
+import { resultsAreWhole } from "../jobs/items.ts";
 import type { SessionMessage } from "../worker/session.ts";
 
 export type WorkerMessage = SessionMessage;
@@ -17,7 +18,7 @@ export function encodeWorkerMessage(message: WorkerMessage): unknown[] {
     case "join":
       return ["join", message.node, message.incarnation, message.slots, [...message.tags], message.known, flat(message.held)];
     case "beat":
-      return ["beat", message.node, message.session, message.sentAtMs, message.wallMs];
+      return ["beat", message.node, message.session, message.sentAtMs, message.wallMs, message.leaving];
     case "results":
       return ["results", message.session, message.items];
     case "held":
@@ -41,9 +42,9 @@ export function decodeWorkerMessage(value: readonly unknown[]): WorkerMessage {
     case "join":
       return { kind, node: text(a), incarnation: number(b), slots: number(c), tags: list(d).map(text), known: number(e), held: heldOf(f) };
     case "beat":
-      return { kind, node: text(a), session: number(b), sentAtMs: number(c), wallMs: number(d) };
+      return { kind, node: text(a), session: number(b), sentAtMs: number(c), wallMs: number(d), leaving: e === true };
     case "results":
-      return { kind, session: number(a), items: bytes(b) };
+      return { kind, session: number(a), items: resultItems(bytes(b)) };
     case "held":
       return { kind, term: number(a), session: number(b), held: heldOf(c) };
     default:
@@ -56,6 +57,12 @@ export function decodeLeaderMessage(value: readonly unknown[]): LeaderMessage {
   if (kind === "beat_reply") return { kind, term: number(a), session: number(b), sentAtMs: number(c), alive: d === true };
   if (kind === "reconcile") return { kind, term: number(a), session: number(b), index: number(c) };
   throw new PawlError("invalid", "unknown message of a leader");
+}
+
+/** Items are read without further checks: their lengths must add up. */
+function resultItems(items: Uint8Array): Uint8Array {
+  if (!resultsAreWhole(items)) throw new PawlError("invalid", "result items end in the middle");
+  return items;
 }
 
 function heldOf(value: unknown): HeldAttempt[] {

@@ -1,7 +1,7 @@
 // Owns: the packed items of the two hot commands. A plan item fires a due time, starts an execution or records a range of missed due
 // times; a result item says what became of an attempt. Fixed fields, little-endian, no object per item on the way through the log.
 
-import { ByteWriter, utf8Bytes, utf8Text } from "../base/bytes.ts";
+import { ByteWriter, lenientText, utf8Bytes } from "../base/bytes.ts";
 
 export const planType = { due: 1, start: 2, range: 3 } as const;
 
@@ -111,6 +111,8 @@ export class PlanCursor {
 
 /** What a result item says; order is part of the log's format. The first five are those of an attempt (src/worker/types.ts). */
 export const resultOutcomes = ["completed", "failed", "timeout", "cancelled", "not_started"] as const;
+/** Bytes of a result item before its error text. */
+const RESULT_BYTES = 41;
 export const resultOutcome = { completed: 0, failed: 1, timeout: 2, cancelled: 3, notStarted: 4 } as const;
 
 export class ResultWriter {
@@ -143,6 +145,17 @@ export class ResultWriter {
   }
 }
 
+/** Whether packed result items end where they say, each with a known outcome: for what comes from another node. */
+export function resultsAreWhole(items: Uint8Array): boolean {
+  const view = new DataView(items.buffer, items.byteOffset, items.byteLength);
+  let at = 0;
+  while (at + RESULT_BYTES <= items.length) {
+    if (view.getUint8(at + 14) >= resultOutcomes.length) return false;
+    at += RESULT_BYTES + view.getUint16(at + RESULT_BYTES - 2, true);
+  }
+  return at === items.length;
+}
+
 export class ResultCursor {
   sequence = 0;
   token = 0;
@@ -170,7 +183,7 @@ export class ResultCursor {
     this.endAtMs = view.getFloat64(at + 23, true);
     this.retryAtMs = view.getFloat64(at + 31, true);
     const length = view.getUint16(at + 39, true);
-    this.error = length === 0 ? "" : utf8Text(this.items.subarray(at + 41, at + 41 + length));
+    this.error = length === 0 ? "" : lenientText(this.items.subarray(at + 41, at + 41 + length));
     this.at = at + 41 + length;
     return true;
   }

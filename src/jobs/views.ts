@@ -112,7 +112,8 @@ export type MemberView = {
   readonly api: string;
   readonly peer: string;
   readonly healthy: boolean;
-  readonly appliedIndex: number;
+  /** Undefined where the node that was asked does not know it: of the others only the leader does. */
+  readonly appliedIndex: number | undefined;
   readonly version: string;
 };
 

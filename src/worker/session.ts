@@ -27,7 +27,11 @@ export type SessionMessage =
       readonly known: number; readonly held: readonly HeldAttempt[];
     }
   /** Renews the lease of a session. `sentAtMs`: the node's monotonic time, echoed; `wallMs`: its wall clock (H13). */
-  | { readonly kind: "beat"; readonly node: string; readonly session: number; readonly sentAtMs: number; readonly wallMs: number }
+  | {
+      readonly kind: "beat"; readonly node: string; readonly session: number; readonly sentAtMs: number; readonly wallMs: number;
+      /** The node is leaving: it ends what it runs and takes nothing new. */
+      readonly leaving: boolean;
+    }
   /** Packed result items (src/jobs/items.ts). */
   | { readonly kind: "results"; readonly session: number; readonly items: Uint8Array }
   /** Answer to reconcile: every attempt that the node still answers for. */
@@ -57,6 +61,7 @@ export class WorkerSession {
   private readonly running = new Map<number, { readonly token: number; void: boolean }>();
   private readonly finished = new Map<number, Finished>();
   private arrivals: number[] = [];
+  private leaving = false;
   private reconcile: { readonly term: number; readonly session: number; readonly index: number } | undefined;
 
   constructor(identity: WorkerIdentity, state: State, io: SessionIo) {
@@ -72,6 +77,13 @@ export class WorkerSession {
 
   get runningCount(): number {
     return this.running.size;
+  }
+
+  /** From now on this node takes nothing new; the leader hears of it at once. */
+  leave(nowMs: number, wallMs: number): void {
+    this.leaving = true;
+    this.nextBeatMs = nowMs;
+    this.tick(nowMs, wallMs);
   }
 
   /** Results that no applied entry has yet. */
@@ -90,7 +102,7 @@ export class WorkerSession {
     this.nextBeatMs = nowMs + limits.beatMs;
     const { node } = this.identity;
     if (this.session === 0) this.join();
-    else this.io.toLeader({ kind: "beat", node, session: this.session, sentAtMs: nowMs, wallMs });
+    else this.io.toLeader({ kind: "beat", node, session: this.session, sentAtMs: nowMs, wallMs, leaving: this.leaving });
     this.resend(nowMs, limits.resultResendMs);
   }
 
