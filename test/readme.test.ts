@@ -1,0 +1,110 @@
+// The README is held to the code: its example is the program that the tests run, and every command, flag, route, setting, exit code, field
+// and file that it names exists. What this cannot see is whether its sentences are true.
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { newJob } from "../src/api/schemas.ts";
+import { exitCodeMeanings } from "../src/cli/exitcodes.ts";
+import { allKeys } from "../src/config/keys.ts";
+import { flagOf, variableOf } from "../src/config/place.ts";
+import { ranWith } from "./cli/helpers.ts";
+import { face } from "./api/harness.ts";
+
+const root = join(import.meta.dirname, "..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+
+/** The text between a heading and the next one of the same or a higher level. */
+function section(title: string): string {
+  const [, text] = readme.split(`\n## ${title}\n`);
+  assert.ok(text !== undefined, `the README has no heading ${title}`);
+  return text.split("\n## ")[0] as string;
+}
+
+/** Cells of the first column of a section's tables, without backticks. */
+function firstCells(text: string): string[] {
+  return [...text.matchAll(/^\| ([^|]+?) \|/gm)].map(([, cell]) => (cell as string).replaceAll("`", ""));
+}
+
+/** Lines of blocks, and pieces of code in the text. */
+function codePieces(): string[] {
+  const blocks = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block]) => (block as string).split("\n"));
+  const inline = [...readme.replaceAll(/```[\s\S]*?```/g, "").matchAll(/`([^`]+)`/g)].map(([, code]) => code as string);
+  return [...blocks, ...inline];
+}
+
+function commandLines(): string[][] {
+  return codePieces()
+    .map((piece) => /^(?:bin\/)?pawl ([a-z].*)$/.exec(piece)?.[1])
+    .filter((line) => line !== undefined)
+    .map((line) => line.split(/ #| -- /)[0] as string)
+    .map((line) => line.split(" "));
+}
+
+async function helpOf(path: readonly string[]): Promise<string> {
+  const { code, stdout } = await ranWith([...path, "--help"]);
+  assert.equal(code, 0, `pawl ${path.join(" ")} --help`);
+  return stdout;
+}
+
+test("the example of embedding is the program that the tests run", () => {
+  const [, block] = /```ts\n([\s\S]*?)```/.exec(section("Embedding")) ?? [];
+  assert.equal(block, readFileSync(join(root, "test/process/embed-example.ts"), "utf8"));
+});
+
+test("every command that the README names exists, with its flags", async () => {
+  const lines = commandLines();
+  assert.ok(lines.length > 20, `only ${lines.length} commands were found`);
+  const general = await helpOf([]);
+  for (const words of lines) {
+    const [name = "", second = ""] = words;
+    const own = await helpOf([name]);
+    const isGroup = own.includes("\nCommands:\n");
+    const help = isGroup ? await helpOf([name, second]) : own;
+    const path = isGroup ? `${name} ${second}` : name;
+    assert.ok(help.startsWith(`Usage: pawl ${path}`), `there is no pawl ${path}`);
+    for (const [flag] of words.join(" ").matchAll(/--[a-z-]+/g)) {
+      assert.ok([help, general].some((text) => new RegExp(`^ +${flag}[ ,]`, "m").test(text)), `pawl ${path} has no ${flag}`);
+    }
+  }
+});
+
+test("every command that exists is in the README", async () => {
+  const named = new Set(commandLines().flatMap(([first = "", second = ""]) => [first, `${first} ${second}`]));
+  const commandsIn = (help: string): string[] => [...(help.split("\nCommands:\n")[1] ?? "").matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name as string);
+  const groups = commandsIn(await helpOf([])).filter((name) => name !== "help");
+  assert.ok(groups.length > 5, "the commands were not found");
+  for (const group of groups) {
+    const inner = commandsIn(await helpOf([group])).filter((name) => name !== "help");
+    for (const path of inner.length === 0 ? [group] : inner.map((name) => `${group} ${name}`)) assert.ok(named.has(path), `pawl ${path}`);
+  }
+});
+
+test("the routes are those of the API, the five fixed ones first", async (t) => {
+  const { api } = await face();
+  t.after(() => api.close());
+  const listed = firstCells(section("HTTP API")).filter((cell) => cell.includes("/"));
+  const served = api.routes.map(({ method, path }) => `${method} ${path}`);
+  assert.deepEqual(listed.slice(0, 5), served.slice(0, 5));
+  assert.deepEqual([...listed].sort(), [...served].sort());
+});
+
+test("the tables of settings and of exit codes are those of the code", () => {
+  const rows = section("Settings").split("\n").filter((line) => line.startsWith("| `"));
+  assert.deepEqual(rows, allKeys.map(({ path, describe }) => `| \`${path}\` | \`${flagOf(path)}\` | \`${variableOf(path)}\` | ${describe} |`));
+  const codes = section("Command line").split("\n").filter((line) => /^\| \d/.test(line));
+  assert.deepEqual(codes, exitCodeMeanings.map(([code, meaning]) => `| ${code} | ${meaning} |`));
+});
+
+test("the fields of a job are those that the API takes", () => {
+  const named = firstCells(section("Fields of a job")).flatMap((cell) => cell.split(/, | or /)).filter((cell) => cell !== "field");
+  assert.deepEqual(named.filter((name) => !/^-+$/.test(name)).sort(), Object.keys(newJob.properties).sort());
+});
+
+test("every file that the README names exists", () => {
+  const made = /^(cluster\.toml|admin\.token|certs\/|tls\/)/;
+  const files = codePieces().filter((piece) => /^[\w./-]+(\.(ts|md|toml)|\/)$/.test(piece) && !made.test(piece) && !piece.startsWith("/"));
+  assert.ok(files.length > 15, `only ${files.length} files were found`);
+  for (const file of files) assert.ok(existsSync(join(root, file)), file);
+});
