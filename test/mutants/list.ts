@@ -34,7 +34,7 @@ export const mutants: readonly Mutant[] = [
   {
     rule: "H1b", name: "a change of the payload carries the due time it was computed beside",
     edits: [
-      { file: "src/planner/changes.ts", find: "reschedule ? dueAfter(state, ref, merged, nowMs) : 0", put: "reschedule ? dueAfter(state, ref, merged, nowMs) : (state.jobs.dueAtMs[ref.job] as number)" },
+      { file: "src/planner/changes.ts", find: "const nextDueMs = !reschedule ? 0 :", put: "const nextDueMs = !reschedule ? (state.jobs.dueAtMs[ref.job] as number) :" },
       { file: "src/jobs/applychanges.ts", find: "if (reschedule && paused === 0) jobs.dueAtMs[job] = nextDueMs;", put: "if (paused === 0) jobs.dueAtMs[job] = nextDueMs;" },
       { file: "src/jobs/applyitems.ts", find: " && item.atMs > (jobs.lastAtMs[job] as number)", put: "" },
     ],
@@ -101,7 +101,7 @@ export const mutants: readonly Mutant[] = [
     rule: "H6b", name: "a start that is refused for want of a lease is not reported, and the session lives on",
     edits: [
       { file: "src/worker/session.ts", find: "      else this.finish(sequence, token, resultOutcome.notStarted, 0, 0, \"\");", put: "      else if (sequence < 0) this.finish(sequence, token, resultOutcome.notStarted, 0, 0, \"\");" },
-      { file: "src/worker/session.ts", find: "    if (this.session !== 0 && nowMs >= this.leaseUntilMs) this.session = 0;\n", put: "" },
+      { file: "src/worker/session.ts", find: "    if (this.session !== 0 && nowMs >= this.leaseUntilMs && this.leaseUntilMs !== Number.NEGATIVE_INFINITY) this.session = 0;\n", put: "" },
       { file: "src/limits.ts", find: "  leaseNodeMs: 12_000,", put: "  leaseNodeMs: 1_500," },
     ],
   },

@@ -29,6 +29,8 @@ export class Callers {
   private readonly nodes: readonly SimNode[];
   private readonly known: string[] = [];
   private quiet = false;
+  /** The next change comes just before many jobs are due. */
+  private racing = false;
   private lastId = 0;
   private readonly executions: string[] = [];
 
@@ -49,8 +51,9 @@ export class Callers {
   /** Some changes come just before or after a whole second, when many jobs are due: that is where races are. */
   private gap(meanGapMs: number): number {
     const { world } = this;
-    if (world.chance(0.6)) return world.between(0, 2 * meanGapMs);
+    if (world.chance(0.85)) return world.between(0, 2 * meanGapMs);
     const secondMs = Math.ceil(world.nowMs / 1000) * 1000 - world.nowMs;
+    this.racing = true;
     return Math.max(0, secondMs + world.between(-10, 6));
   }
 
@@ -60,6 +63,9 @@ export class Callers {
 
   private change(): Change {
     const { world } = this;
+    const racing = this.racing && this.known.length > 0 && world.chance(0.6);
+    this.racing = false;
+    if (racing) return { kind: "update", jobId: world.pick(this.known), patch: { schedule: this.cron() } };
     const dice = world.random();
     if (this.known.length < 4 || dice < 0.3) return this.create();
     const jobId = world.pick(this.known);
@@ -85,7 +91,12 @@ export class Callers {
     const dice = world.random();
     if (dice < 0.35) return { kind: "at", atMs: nowMs + Math.floor(world.between(-500, 5000)) };
     if (dice < 0.7) return { kind: "every", everyMs: Math.floor(world.between(1000, 4000)), anchorMs: nowMs + Math.floor(world.between(-5000, 3000)) };
-    return { kind: "cron", expression: `*/${world.pick([1, 2, 3, 5])} * * * * *`, timezone: "UTC", gap: "run_at_gap_end", overlap: "first" };
+    return this.cron();
+  }
+
+  private cron(): ScheduleSpec {
+    const seconds = this.world.pick([1, 2, 3, 5]);
+    return { kind: "cron", expression: `*/${seconds} * * * * *`, timezone: "UTC", gap: "run_at_gap_end", overlap: "first" };
   }
 
   private spec(): JobSpec {

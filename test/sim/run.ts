@@ -129,7 +129,7 @@ export class Simulation {
     for (const other of this.nodes) {
       if (other !== node) this.world.at(this.world.between(0, 30), () => other.assembled?.replica.linkLost(node.id), other.process);
     }
-    this.world.at(this.world.between(20, 3000), () => this.restart(node));
+    this.world.at(this.world.between(20, this.world.chance(0.5) ? 200 : 3000), () => this.restart(node));
   }
 
   private restart(node: SimNode): void {
@@ -201,7 +201,7 @@ export class Simulation {
     const { faults, network, world } = this;
     network.weather = {
       ...calm, lossRate: faults.loss ? 0.05 : 0, duplicateRate: faults.duplicate ? 0.05 : 0, reorderRate: faults.reorder ? 0.1 : 0,
-      slowRate: faults.loss ? 0.01 : 0, delayMs: world.between(0.1, 5),
+      slowRate: faults.loss ? 0.05 : 0, delayMs: world.between(0.1, 5),
     };
     world.at(500, () => this.callers.begin(world.between(30, 250)));
     if (Object.values(faults).some((drawn) => drawn)) world.at(1500, () => this.misfortune());
