@@ -48,6 +48,12 @@ async function helpOf(path: readonly string[]): Promise<string> {
   return stdout;
 }
 
+/** The commands that a help text lists. */
+function commandsIn(help: string): string[] {
+  const list = help.split("\nCommands:\n")[1] ?? "";
+  return [...list.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name as string).filter((name) => name !== "help");
+}
+
 test("the example of embedding is the program that the tests run", () => {
   const [, block] = /```ts\n([\s\S]*?)```/.exec(section("Embedding")) ?? [];
   assert.equal(block, readFileSync(join(root, "test/process/embed-example.ts"), "utf8"));
@@ -72,11 +78,10 @@ test("every command that the README names exists, with its flags", async () => {
 
 test("every command that exists is in the README", async () => {
   const named = new Set(commandLines().flatMap(([first = "", second = ""]) => [first, `${first} ${second}`]));
-  const commandsIn = (help: string): string[] => [...(help.split("\nCommands:\n")[1] ?? "").matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name as string);
-  const groups = commandsIn(await helpOf([])).filter((name) => name !== "help");
+  const groups = commandsIn(await helpOf([]));
   assert.ok(groups.length > 5, "the commands were not found");
   for (const group of groups) {
-    const inner = commandsIn(await helpOf([group])).filter((name) => name !== "help");
+    const inner = commandsIn(await helpOf([group]));
     for (const path of inner.length === 0 ? [group] : inner.map((name) => `${group} ${name}`)) assert.ok(named.has(path), `pawl ${path}`);
   }
 });
@@ -92,7 +97,9 @@ test("the routes are those of the API, the five fixed ones first", async (t) => 
 
 test("the tables of settings and of exit codes are those of the code", () => {
   const rows = section("Settings").split("\n").filter((line) => line.startsWith("| `"));
-  assert.deepEqual(rows, allKeys.map(({ path, describe }) => `| \`${path}\` | \`${flagOf(path)}\` | \`${variableOf(path)}\` | ${describe} |`));
+  const code = (text: string): string => `\`${text}\``;
+  const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  assert.deepEqual(rows, allKeys.map(({ path, describe }) => row([code(path), code(flagOf(path)), code(variableOf(path)), describe])));
   const codes = section("Command line").split("\n").filter((line) => /^\| \d/.test(line));
   assert.deepEqual(codes, exitCodeMeanings.map(([code, meaning]) => `| ${code} | ${meaning} |`));
 });
