@@ -170,6 +170,8 @@ export const limits = {
   eventTextMaxChars: 64 * KIB,
 
   // Command line.
+  /** One Ctrl-C may reach a process twice, from the terminal and passed on by its launcher. */
+  signalRepeatMs: 500,
   stopMaxMs: 30_000,
   devNodesMax: 7,
   devReadyMs: 60_000,

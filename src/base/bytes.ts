@@ -81,9 +81,10 @@ export class ByteWriter {
     this.view.setUint32(at, value, true);
   }
 
-  /** The bytes written so far; the writer starts anew on another buffer, so the result is the caller's own. */
+  /** The bytes written so far; the writer starts anew on another buffer, so the result is the caller's own and holds little more memory. */
   take(): Uint8Array {
-    const out = this.buffer.subarray(0, this.length);
+    const tight = this.buffer.length <= this.length * 1.25;
+    const out = tight ? this.buffer.subarray(0, this.length) : this.buffer.slice(0, this.length);
     this.buffer = new Uint8Array(256);
     this.view = new DataView(this.buffer.buffer);
     this.length = 0;

@@ -1,5 +1,6 @@
 // Owns: the entry of the program: hands the process to src/cli/program.ts and ends with its exit code.
 
+import { limits } from "../limits.ts";
 import { realSystem } from "../system.ts";
 import { run } from "./program.ts";
 
@@ -15,7 +16,15 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.
 
 const io = { stdout: process.stdout, stderr: process.stderr, env: process.env, system: realSystem, readInput };
 const code = await run(process.argv.slice(2), io, {
-  onSignal: (signals, then) => signals.forEach((signal) => process.on(signal, then)),
+  onSignal: (signals, then) => {
+    let heardAtMs = Number.NEGATIVE_INFINITY;
+    const once = (): void => {
+      const nowMs = realSystem.monotonicMs();
+      if (nowMs - heardAtMs >= limits.signalRepeatMs) then();
+      heardAtMs = nowMs;
+    };
+    for (const signal of signals) process.on(signal, once);
+  },
   onInputEnd: (then) => void process.stdin.once("close", then).resume(),
   exitNow: (given) => process.exit(given),
 });

@@ -79,7 +79,7 @@ function stopRequests(context: Context): StopRequests {
     else if (asked > 1) context.exitNow(exitCodes.refused);
   };
   context.onSignal(["SIGTERM", "SIGINT"], note);
-  if (context.io.env["PAWL_DEV_CHILD"] === "1") context.onInputEnd(note);
+  if (context.io.env["PAWL_DEV_CHILD"] === "1") context.onInputEnd(() => asked === 0 && note());
   return (then) => {
     ask = then;
     for (let count = asked; count > 0; count--) then();

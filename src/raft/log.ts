@@ -28,6 +28,8 @@ function fitting(entries: readonly Entry[], at: number, end: number, maxBytes: n
   return count;
 }
 
+const released: Entry = { index: 0, term: 0, data: new Uint8Array(0) };
+
 export class RaftLog {
   private readonly reader: LogReader;
   private readonly cacheMaxBytes: number;
@@ -143,7 +145,8 @@ export class RaftLog {
   private letGo(): void {
     while (this.tailBytes > this.cacheMaxBytes && this.tailFirst <= this.durable) {
       this.tailBytes -= entryBytes(this.tail[this.head] as Entry);
-      this.head++;
+      // The place is cut off later, the entry must not be held until then.
+      this.tail[this.head++] = released;
       this.tailFirst++;
     }
     if (this.head >= COMPACT_MIN && this.head * 2 > this.tail.length) {
