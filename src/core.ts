@@ -12,11 +12,16 @@ import { realSystem } from "./system.ts";
 
 async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): Promise<void> {
   const post = (message: CoreToFace): void => port.postMessage(message);
-  const log = (level: "info" | "warn") => (fields: object, message: string): void => post({ kind: "log", level, message, fields: { ...fields } });
+  const log =
+    (level: "info" | "warn") =>
+    (fields: object, message: string): void =>
+      post({ kind: "log", level, message, fields: { ...fields } });
   const disk = new LevelDisk(options.dataDir, (run) => realSystem.soon(run));
   let links: Links | undefined;
   const host = new Host({
-    options, post, disk,
+    options,
+    post,
+    disk,
     system: realSystem,
     transport: { send: (to, lane, message) => links?.send(to, lane, message) ?? false },
     clusterIdKnown: (id) => links?.setClusterId(id),
@@ -37,7 +42,10 @@ async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): 
     },
   });
   port.on("message", (message: FaceToCore) => host.receive(message));
-  await host.open().then(() => links.start()).catch((error: unknown) => host.fail(error instanceof Error ? error : new Error(String(error))));
+  await host
+    .open()
+    .then(() => links.start())
+    .catch((error: unknown) => host.fail(error instanceof Error ? error : new Error(String(error))));
 }
 
 assert(parentPort !== null, "src/core.ts runs as a worker thread of src/node.ts");

@@ -62,13 +62,24 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
   const incarnation = claimIdentity(config.node.dataDir, config.cluster.name, config.node.id);
   const outputs = new OutputStore();
   const executors = await buildExecutors({
-    system, logger, handlers: options.handlers,
-    httpAllow: config.http.allowAddresses, shellEnabled: config.shell.enabled,
-    dataDir: config.node.dataDir, plugins: config.plugins, baseDir: process.cwd(),
+    system,
+    logger,
+    handlers: options.handlers,
+    httpAllow: config.http.allowAddresses,
+    shellEnabled: config.shell.enabled,
+    dataDir: config.node.dataDir,
+    plugins: config.plugins,
+    baseDir: process.cwd(),
   });
   const link = new CoreLink(startCore(coreOptions(config, incarnation)), logger);
   const runner = new Runner({
-    executors, slots: config.worker.slots, shard: 0, system, outputs, logger, report: (batch) => link.results(batch),
+    executors,
+    slots: config.worker.slots,
+    shard: 0,
+    system,
+    outputs,
+    logger,
+    report: (batch) => link.results(batch),
   });
   link.serve(runner, outputs);
   try {
@@ -77,7 +88,11 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
     const listening = options.listen ?? true;
     const apiAddress = listening ? await api.listen() : "";
     logger.info({ api: apiAddress, incarnation }, "node started");
-    const client = createClient({ transport: embeddedTransport(api), server: "http://embedded", token: readAdminToken(config.auth.adminTokenFile) });
+    const client = createClient({
+      transport: embeddedTransport(api),
+      server: "http://embedded",
+      token: readAdminToken(config.auth.adminTokenFile),
+    });
     return { apiAddress, client, failed: link.failed, stop: () => stopNode(api, link, runner, logger) };
   } catch (error) {
     await link.terminate();
@@ -106,7 +121,11 @@ function startCore(workerData: CoreOptions): Worker {
 }
 
 async function openApi(
-  config: Config, { system }: NodeOptions, link: CoreLink, executors: Awaited<ReturnType<typeof buildExecutors>>, logger: Logger,
+  config: Config,
+  { system }: NodeOptions,
+  link: CoreLink,
+  executors: Awaited<ReturnType<typeof buildExecutors>>,
+  logger: Logger,
 ): Promise<Api> {
   const material = config.tls === undefined ? undefined : loadTls(dirname(config.tls.ca));
   return createApi({

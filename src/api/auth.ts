@@ -10,7 +10,7 @@ import { HttpRefusal } from "./problem.ts";
 
 export const permissions = [
   "jobs:read", "jobs:write", "jobs:trigger", "executions:read", "executions:cancel", "logs:read",
-  "schedules:preview", "events:read", "cluster:read", "metrics:read", "api:read",
+  "schedules:preview", "events:read", "cluster:read", "cluster:admin", "metrics:read", "api:read",
 ] as const;
 export type Permission = (typeof permissions)[number];
 

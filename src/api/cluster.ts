@@ -2,6 +2,7 @@
 
 import * as answers from "./answers.ts";
 import type { Backend } from "./backend.ts";
+import { changed } from "./jobs.ts";
 import { presentCluster, presentNode } from "./present.ts";
 import { HttpRefusal } from "./problem.ts";
 import { PREFIX, route } from "./registry.ts";
@@ -30,6 +31,12 @@ export function clusterRoutes(backend: Backend, openApi: () => unknown): readonl
         const { answer, headers } = await read(backend, { kind: "cluster" }, query.consistency);
         return { body: presentCluster(answer.cluster), headers };
       },
+    }),
+    route({
+      method: "POST", path: `${PREFIX}/cluster/clock/confirm`, permission: "cluster:admin", change: true,
+      summary: "Says that the leader's clock is right, after a gap so long that it waits for that",
+      query: noQuery, answers: { 200: answers.confirmed },
+      handle: async ({ origin }) => changed(backend, { kind: "confirm_clock" }, origin),
     }),
     route({
       method: "GET", path: `${PREFIX}/openapi.json`, permission: "api:read", change: false, summary: "This document",

@@ -1,6 +1,7 @@
 // Owns: the one way to put integers, floats and texts into bytes and to take them out again. Little-endian. Used for log
 // entries, stored values and frames between threads; what the fields mean is each room's own business.
-// (B1) A reader never returns bytes past its end: it throws a PawlError("quarantined"), so a damaged value cannot be misread as a short one.
+// (B1) A reader never returns bytes past its end: it throws a PawlError("quarantined"), so a damaged value cannot be misread as a
+//      short one.
 
 import { PawlError, assert } from "./errors.ts";
 
@@ -109,7 +110,8 @@ export class ByteReader {
 
   private need(count: number): number {
     const at = this.at;
-    if (at + count > this.data.length) throw new PawlError("quarantined", `value ends at byte ${this.data.length}, needed ${at + count} (B1)`);
+    if (at + count > this.data.length)
+      throw new PawlError("quarantined", `value ends at byte ${this.data.length}, needed ${at + count} (B1)`);
     this.at = at + count;
     return at;
   }

@@ -12,7 +12,9 @@ export function parseInstant(value: string, field: string): number {
   const day = match ? Number(match[3]) : 0;
   const real = match !== null && day <= daysInMonth(Number(match[1]), Number(match[2]));
   if (Number.isNaN(at) || !real) {
-    throw new PawlError("invalid", `${field}: expected an RFC 3339 instant like 2026-11-21T09:30:00Z, got ${JSON.stringify(value)}`, { field });
+    throw new PawlError("invalid", `${field}: expected an RFC 3339 instant like 2026-11-21T09:30:00Z, got ${JSON.stringify(value)}`, {
+      field,
+    });
   }
   return at;
 }

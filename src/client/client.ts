@@ -51,7 +51,11 @@ export function createClient(options: ClientOptions) {
       preview: async (schedules: readonly PreviewedSchedule[]): Promise<Preview[]> =>
         (await json<{ results: Preview[] }>({ method: "POST", path: `${API}/schedules/preview`, body: { schedules } })).results,
     },
-    cluster: { status: (read: ReadOptions = {}) => json<Cluster>({ method: "GET", path: `${API}/cluster${queryOf(read)}` }) },
+    cluster: {
+      status: (read: ReadOptions = {}) => json<Cluster>({ method: "GET", path: `${API}/cluster${queryOf(read)}` }),
+      /** Says that the leader's clock is right, after a gap so long that it waits for that. */
+      confirmClock: () => json<{ status: "confirmed" }>({ method: "POST", path: `${API}/cluster/clock/confirm`, change: true }),
+    },
     nodes: { list: (read: ReadOptions = {}) => json<Node[]>({ method: "GET", path: `${API}/nodes${queryOf(read)}` }) },
     /** Events as they happen, over broken connections, none twice. Ends with `signal`; throws "gone" when some were dropped. */
     events: (given: EventOptions = {}) => events(caller, given),

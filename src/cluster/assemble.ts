@@ -73,7 +73,10 @@ async function restoreState(state: State, store: StateStore, cold: ColdRows, log
   if (!restored) return;
   checkPosition(log, restored.logPosition);
   state.restoreScalars(restored.scalars, restored.appliedIndex);
-  for (const [prefix, table] of [[coldKeys.schedules, state.schedules], [coldKeys.classes, state.classes]] as const) {
+  for (const [prefix, table] of [
+    [coldKeys.schedules, state.schedules],
+    [coldKeys.classes, state.classes],
+  ] as const) {
     for (let after: string = prefix; ; ) {
       const rows = await cold.page({ gt: after, lt: `${prefix}~`, limit: limits.pageMax });
       for (const [key, value] of rows) table.restore(Number.parseInt(key.slice(prefix.length), 16), utf8Text(value));
@@ -86,8 +89,17 @@ async function restoreState(state: State, store: StateStore, cold: ColdRows, log
 }
 
 function raftOf(id: string, voters: readonly string[], log: RaftLog, appliedIndex: number, system: System): Raft {
-  const { electionTimeoutMs, heartbeatMs, appendsInFlightMax, appendMaxBytes, uncommittedMaxBytes, logCacheMaxBytes, readsWaitingMax } = limits;
-  const timing = { electionTimeoutMs, heartbeatMs, appendsInFlightMax, appendMaxBytes, uncommittedMaxBytes, logCacheMaxBytes, readsWaitingMax };
+  const { electionTimeoutMs, heartbeatMs, appendsInFlightMax, appendMaxBytes, uncommittedMaxBytes, logCacheMaxBytes, readsWaitingMax } =
+    limits;
+  const timing = {
+    electionTimeoutMs,
+    heartbeatMs,
+    appendsInFlightMax,
+    appendMaxBytes,
+    uncommittedMaxBytes,
+    logCacheMaxBytes,
+    readsWaitingMax,
+  };
   const options = { id, membership: { voters: [[...voters].sort()], learners: [] }, ...timing, random: () => system.random() };
   return new Raft(options, { hardState: log.hardState, log, appliedIndex }, system.monotonicMs());
 }

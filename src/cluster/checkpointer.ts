@@ -64,7 +64,10 @@ export class Checkpointer {
     const index = state.appliedIndex;
     const at = { appliedIndex: index, scalars: state.encodeScalars(), position };
     takeCheckpoint(this.store, this.history, at, (error) => {
-      if (error) return this.failed(new PawlError("io", `a checkpoint could not be written: ${error.message}`, { outcome: "unknown", cause: error }));
+      if (error)
+        return this.failed(
+          new PawlError("io", `a checkpoint could not be written: ${error.message}`, { outcome: "unknown", cause: error }),
+        );
       this.finished(index, nowMs);
     });
     this.stats.freezeMs = Math.max(this.stats.freezeMs, this.system.monotonicMs() - nowMs);

@@ -85,7 +85,8 @@ export class TrustedClock {
       const wallMs = this.wallOf(id, nowMs);
       if (wallMs !== undefined) walls.set(id, wallMs);
     }
-    const near = (wallMs: number): number => [...walls.values()].filter((other) => Math.abs(other - wallMs) <= limits.clockAgreementMs).length;
+    const near = (wallMs: number): number =>
+      [...walls.values()].filter((other) => Math.abs(other - wallMs) <= limits.clockAgreementMs).length;
     return [...walls.keys()].find((id) => near(walls.get(id) as number) >= this.quorum);
   }
 }

@@ -26,7 +26,11 @@ export function encodeFrame(frame: Frame): unknown[] {
     case "change":
       return ["c", frame.id, JSON.stringify({ change: frame.change, key: frame.key })];
     case "answer":
-      return ["a", frame.id, JSON.stringify(frame.outcome instanceof PawlError ? { failed: failedOf(frame.outcome) } : { reply: frame.outcome })];
+      return [
+        "a",
+        frame.id,
+        JSON.stringify(frame.outcome instanceof PawlError ? { failed: failedOf(frame.outcome) } : { reply: frame.outcome }),
+      ];
     case "worker":
       return ["w", ...encodeWorkerMessage(frame.message)];
     case "leader":

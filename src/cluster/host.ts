@@ -49,7 +49,9 @@ export class Host {
       id: options.node,
       incarnation: options.incarnation,
       voters: options.members.map((member) => member.id),
-      system, disk, transport,
+      system,
+      disk,
+      transport,
       capacity: { jobsMax: limits.jobsMax, liveMax: limits.liveExecutionsMax },
       events: {
         fatal: (error) => this.fail(error),
@@ -82,7 +84,10 @@ export class Host {
     this.system.after(limits.keySweepMs, () => {
       if (this.ended) return;
       const { replica, cold } = this.core;
-      sweepKeys(replica.state, cold).then(() => this.sweepKeysLater(), (error: unknown) => this.fail(error as Error));
+      sweepKeys(replica.state, cold).then(
+        () => this.sweepKeysLater(),
+        (error: unknown) => this.fail(error as Error),
+      );
     });
   }
 
@@ -99,7 +104,10 @@ export class Host {
     if (this.ended) return;
     this.ended = true;
     const isBug = error instanceof BugError || !(error instanceof PawlError);
-    const sent = error instanceof PawlError ? sendable(error) : { code: "io" as const, message: error.stack ?? messageOf(error), outcome: "unknown" as const };
+    const sent =
+      error instanceof PawlError
+        ? sendable(error)
+        : { code: "io" as const, message: error.stack ?? messageOf(error), outcome: "unknown" as const };
     this.parts.post({ kind: "failed", error: sent, isBug });
   }
 
@@ -133,7 +141,8 @@ export class Host {
   // From the links.
 
   frame(from: string, message: readonly unknown[]): void {
-    if (message[0] === "logs?") return this.parts.post({ kind: "find_logs", peer: from, id: Number(message[1]), executionId: String(message[2]) });
+    if (message[0] === "logs?")
+      return this.parts.post({ kind: "find_logs", peer: from, id: Number(message[1]), executionId: String(message[2]) });
     if (message[0] === "logs!") return this.logsCame(from, message);
     this.assembled?.replica.receive(from, message);
   }
@@ -182,7 +191,11 @@ export class Host {
       case "logs":
         return this.askLogs(message.id, message.node, message.executionId);
       case "logs_found":
-        return void this.parts.transport.send(message.peer, "control", ["logs!", message.id, message.parts ? JSON.stringify(message.parts) : null]);
+        return void this.parts.transport.send(message.peer, "control", [
+          "logs!",
+          message.id,
+          message.parts ? JSON.stringify(message.parts) : null,
+        ]);
       case "hand_over":
         return this.core.replica.leave();
       case "stop":
@@ -209,7 +222,8 @@ export class Host {
       const answer = query.kind === "cluster" ? { kind: "cluster" as const, cluster: this.cluster() } : await queries.answer(query);
       this.parts.post({ kind: "answered", id, answered: { answer, appliedIndex: replica.state.appliedIndex, ageMs } });
     } catch (error) {
-      if (!(error instanceof PawlError) || error.code === "quarantined") return this.fail(error instanceof Error ? error : new Error(String(error)));
+      if (!(error instanceof PawlError) || error.code === "quarantined")
+        return this.fail(error instanceof Error ? error : new Error(String(error)));
       this.parts.post({ kind: "answered", id, error: sendable(error) });
     }
   }
@@ -228,7 +242,8 @@ export class Host {
 
   private askLogs(id: number, node: string, executionId: string): void {
     const ask = ++this.lastAsk;
-    if (!this.parts.transport.send(node, "control", ["logs?", ask, executionId])) return this.parts.post({ kind: "logs", id, parts: undefined });
+    if (!this.parts.transport.send(node, "control", ["logs?", ask, executionId]))
+      return this.parts.post({ kind: "logs", id, parts: undefined });
     this.logAsks.set(ask, { id, peer: node });
   }
 
@@ -246,13 +261,23 @@ export class Host {
       const peer = status.peers.find((each) => each.id === member.id);
       const role = member.id === status.leader ? "leader" : self ? (status.role === "follower" ? "follower" : "candidate") : "follower";
       return {
-        id: member.id, role: self || this.peers.has(member.id) ? role : "unknown", api: member.api, peer: `${member.host}:${member.port}`,
+        id: member.id,
+        role: self || this.peers.has(member.id) ? role : "unknown",
+        api: member.api,
+        peer: `${member.host}:${member.port}`,
         healthy: self || this.peers.has(member.id),
         appliedIndex: self ? replica.state.appliedIndex : peer?.match,
         version: self ? options.version : (this.peers.get(member.id)?.version ?? ""),
       };
     });
-    return { clusterId: this.clusterId, name: options.cluster, term: status.term, leaderId: status.leader, commitIndex: status.commit, members };
+    return {
+      clusterId: this.clusterId,
+      name: options.cluster,
+      term: status.term,
+      leaderId: status.leader,
+      commitIndex: status.commit,
+      members,
+    };
   }
 
   /** Lets the results of this node reach the log for a bounded time, flushes and ends. */

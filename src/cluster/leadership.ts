@@ -50,7 +50,15 @@ export class Leadership {
   private itemsPerSecond = 0;
   private distrustedSinceMs: number;
 
-  constructor(state: State, system: System, clock: TrustedClock, proposals: Proposals, due: DueLists, term: number, io: Pick<DeskIo, "send">) {
+  constructor(
+    state: State,
+    system: System,
+    clock: TrustedClock,
+    proposals: Proposals,
+    due: DueLists,
+    term: number,
+    io: Pick<DeskIo, "send">,
+  ) {
     this.state = state;
     this.system = system;
     this.clock = clock;

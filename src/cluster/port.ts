@@ -7,7 +7,12 @@ import type { KeyUse } from "../jobs/command.ts";
 import type { Answered, Change, ChangeReply, Consistency, Query } from "../jobs/views.ts";
 import type { ResultBatch, StartBatch, StopBatch } from "../worker/types.ts";
 
-export type SentError = { readonly code: ErrorCode; readonly message: string; readonly outcome: Outcome; readonly field?: string | undefined };
+export type SentError = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly outcome: Outcome;
+  readonly field?: string | undefined;
+};
 
 export function sendable(error: PawlError): SentError {
   return { code: error.code, message: error.message, outcome: error.outcome, field: error.field };
@@ -20,7 +25,12 @@ export function received(error: SentError): PawlError {
 export type ChangeRequest = { readonly id: number; readonly change: Change; readonly key: KeyUse | undefined; readonly bytes: number };
 export type ChangeOutcome = { readonly id: number; readonly reply?: ChangeReply; readonly error?: SentError };
 
-export type LogPart = { readonly attempt: number; readonly stream: "stdout" | "stderr" | "response" | "log"; readonly text: string; readonly truncated: boolean };
+export type LogPart = {
+  readonly attempt: number;
+  readonly stream: "stdout" | "stderr" | "response" | "log";
+  readonly text: string;
+  readonly truncated: boolean;
+};
 
 export type FaceToCore =
   | { readonly kind: "changes"; readonly changes: readonly ChangeRequest[] }
@@ -46,7 +56,12 @@ export type CoreToFace =
   /** Whether this node can serve: it has a leader and has applied what that leader committed before. */
   | { readonly kind: "standing"; readonly ready: boolean; readonly reason: string; readonly leader: string | undefined }
   | { readonly kind: "events" }
-  | { readonly kind: "log"; readonly level: "info" | "warn" | "error"; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: "log";
+      readonly level: "info" | "warn" | "error";
+      readonly message: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
   | { readonly kind: "failed"; readonly error: SentError; readonly isBug: boolean }
   | { readonly kind: "stopped" };
 

@@ -22,7 +22,12 @@ export type Waiting = {
   tries: number;
 };
 
-type InFlight = { readonly index: number; readonly term: number; readonly changes: readonly (Waiting | undefined)[]; readonly settle: () => void };
+type InFlight = {
+  readonly index: number;
+  readonly term: number;
+  readonly changes: readonly (Waiting | undefined)[];
+  readonly settle: () => void;
+};
 type Forwarded = { readonly waiting: Waiting; readonly leader: string };
 
 export class Proposals {
@@ -95,7 +100,8 @@ export class Proposals {
     while (this.inFlight.length > 0 && (this.inFlight[0] as InFlight).index <= index) {
       const entry = this.inFlight.shift() as InFlight;
       const ours = entry.index === index && entry.term === term;
-      if (entry.index < index) for (const waiting of entry.changes) waiting?.answer(unknown("this node did not see what became of the change"));
+      if (entry.index < index)
+        for (const waiting of entry.changes) waiting?.answer(unknown("this node did not see what became of the change"));
       else this.putBack(ours ? this.answerAll(entry, replies, idSpace) : entry.changes.filter((waiting) => waiting !== undefined));
       entry.settle();
     }
@@ -156,7 +162,9 @@ export class Proposals {
       this.queue = this.queue.filter((waiting) => nowMs < waiting.dueAtMs - patienceMs);
       for (const waiting of late) {
         this.count(waiting, -1);
-        const error = leaderless ? new PawlError("no_quorum", "no leader is known: a majority of the nodes must be up and connected") : overdue();
+        const error = leaderless
+          ? new PawlError("no_quorum", "no leader is known: a majority of the nodes must be up and connected")
+          : overdue();
         waiting.answer(error);
       }
     }
@@ -196,7 +204,10 @@ function unknown(message: string): PawlError {
 }
 
 function overdue(): PawlError {
-  return new PawlError("unavailable", "the change waited too long to be proposed; retry");
+  return new PawlError(
+    "unavailable",
+    "the change waited too long to be proposed; retry, and if it stays so compare the nodes' clocks (`pawl cluster confirm-clock`)",
+  );
 }
 
 function answerOf(reply: Exclude<Reply, { kind: "stale" }>, idSpace: string): ChangeReply | PawlError {

@@ -19,7 +19,18 @@ import { jobFlags } from "../jobs/jobtable.ts";
 import { liveState } from "../jobs/livetable.ts";
 import { jobStatus, showEnded, showJob, showLive, showRecord } from "../jobs/show.ts";
 import type { State } from "../jobs/state.ts";
-import type { Answer, EventPosition, EventView, ExecutionFilter, ExecutionView, JobFilter, JobView, NodeView, Page, Query } from "../jobs/views.ts";
+import type {
+  Answer,
+  EventPosition,
+  EventView,
+  ExecutionFilter,
+  ExecutionView,
+  JobFilter,
+  JobView,
+  NodeView,
+  Page,
+  Query,
+} from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { System } from "../system.ts";
 
@@ -28,7 +39,11 @@ export interface HistoryReader {
   findSequence(sequence: number): HistoryRow | undefined;
   /** Newest first; `next` is the beforeOrdinal to go on with, undefined at the end. */
   scan(question: {
-    endingMask?: number; fromMs?: number | undefined; toMs?: number | undefined; beforeOrdinal?: number | undefined; limit: number;
+    endingMask?: number;
+    fromMs?: number | undefined;
+    toMs?: number | undefined;
+    beforeOrdinal?: number | undefined;
+    limit: number;
   }): { readonly rows: readonly HistoryRow[]; readonly next: number | undefined };
 }
 
@@ -209,10 +224,22 @@ export class Queries {
     return undefined;
   }
 
-  private async endedExecutions(filter: ExecutionFilter, limit: number, endingMask: number, before: number, items: ExecutionView[]): Promise<Page<ExecutionView>> {
+  private async endedExecutions(
+    filter: ExecutionFilter,
+    limit: number,
+    endingMask: number,
+    before: number,
+    items: ExecutionView[],
+  ): Promise<Page<ExecutionView>> {
     const { fromMs, toMs } = filter;
     for (let beforeOrdinal: number | undefined = before; beforeOrdinal !== undefined; ) {
-      const { rows, next }: ReturnType<HistoryReader["scan"]> = this.history.scan({ endingMask, fromMs, toMs, beforeOrdinal, limit: limit - items.length });
+      const { rows, next }: ReturnType<HistoryReader["scan"]> = this.history.scan({
+        endingMask,
+        fromMs,
+        toMs,
+        beforeOrdinal,
+        limit: limit - items.length,
+      });
       for (const row of rows) items.push(showRecord(this.state, row, await this.ownerAt(row.job, row.ordinal)));
       if (items.length >= limit) return next === undefined ? { items } : { items, cursor: `h:${next}` };
       beforeOrdinal = next;
@@ -222,7 +249,12 @@ export class Queries {
   }
 
   /** Executions of one job: its live ones, newest first, then its chain of history records. */
-  private async executionsOf(jobId: string, filter: ExecutionFilter, limit: number, cursor: string | undefined): Promise<Page<ExecutionView>> {
+  private async executionsOf(
+    jobId: string,
+    filter: ExecutionFilter,
+    limit: number,
+    cursor: string | undefined,
+  ): Promise<Page<ExecutionView>> {
     const job = findJob(this.state, jobId);
     const ended = job === 0 ? this.job(jobId) : undefined;
     if (job === 0 && !ended) throw new PawlError("not_found", `no job ${jobId}`);
@@ -258,7 +290,12 @@ export class Queries {
 
   private nodes(): NodeView[] {
     return this.state.nodes.rows.map((row) => ({
-      nodeId: row.id, state: row.session === 0 ? "down" : "up", session: row.session, slots: row.slots, running: row.running, tags: row.tags,
+      nodeId: row.id,
+      state: row.session === 0 ? "down" : "up",
+      session: row.session,
+      slots: row.slots,
+      running: row.running,
+      tags: row.tags,
     }));
   }
 
@@ -296,7 +333,8 @@ export class Queries {
 
 function cursorOf(cursor: string | undefined, first: string): [string, string] {
   const text = cursor ?? first;
-  if (!/^(?:[nlh]:\d{1,16}|e:.{1,256})$/s.test(text)) throw new PawlError("invalid", "cursor: not one that a page ended with", { field: "cursor" });
+  if (!/^(?:[nlh]:\d{1,16}|e:.{1,256})$/s.test(text))
+    throw new PawlError("invalid", "cursor: not one that a page ended with", { field: "cursor" });
   return [text.slice(0, 1), text.slice(2)];
 }
 

@@ -143,7 +143,8 @@ export class Replica {
     switch (frame.kind) {
       case "raft":
         this.raft.step(from, frame.message, nowMs);
-        if ((frame.message.kind === "append" || frame.message.kind === "heartbeat") && frame.message.term === this.raft.status().term) this.leaderHeardMs = nowMs;
+        if ((frame.message.kind === "append" || frame.message.kind === "heartbeat") && frame.message.term === this.raft.status().term)
+          this.leaderHeardMs = nowMs;
         return;
       case "change":
         return this.forwarded(from, frame);
@@ -305,7 +306,9 @@ export class Replica {
     if (status.role !== "leader" || status.term !== term) return;
     assert(this.leadership === undefined, "leadership begins twice");
     const { system, wheel } = this.parts;
-    this.leadership = new Leadership(this.state, system, this.clock, this.proposals, wheel, term, { send: (to, message) => this.toWorker(to, message) });
+    this.leadership = new Leadership(this.state, system, this.clock, this.proposals, wheel, term, {
+      send: (to, message) => this.toWorker(to, message),
+    });
     if (this.state.clusterId === "") this.leadership.desk.add(bootstrap(this.state, system));
     this.session?.leaderChanged(system.monotonicMs(), system.wallMs());
   }
@@ -415,7 +418,11 @@ export class Replica {
     if (!this.leadership) return atMs;
     const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.hasDue();
     const wheelMs = wheel.nextWakeMs() - this.leaderTime() + system.monotonicMs();
-    return Math.min(atMs, wheelMs, this.proposals.entriesInFlight < limits.entriesInFlightMax ? this.leadership.nextEntryMs(waiting) : atMs);
+    return Math.min(
+      atMs,
+      wheelMs,
+      this.proposals.entriesInFlight < limits.entriesInFlightMax ? this.leadership.nextEntryMs(waiting) : atMs,
+    );
   }
 
   // Questions.
@@ -455,7 +462,10 @@ export class Replica {
 }
 
 /** The first command of a cluster's life; its chances are drawn here, once, and replicated. */
-function bootstrap(state: State, system: System): { kind: "bootstrap"; clusterId: string; idSpace: string; jobsMax: number; liveMax: number; shard: number } {
+function bootstrap(
+  state: State,
+  system: System,
+): { kind: "bootstrap"; clusterId: string; idSpace: string; jobsMax: number; liveMax: number; shard: number } {
   const letters = (count: number): string => Array.from({ length: count }, () => Math.floor(system.random() * 36).toString(36)).join("");
   return { kind: "bootstrap", clusterId: letters(20), idSpace: letters(8), ...state.capacity, shard: 0 };
 }

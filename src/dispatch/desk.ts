@@ -129,7 +129,15 @@ export class LeaderDesk {
     }
   }
 
-  private addResult(sequence: number, token: number, outcome: number, startAtMs: number, endAtMs: number, retryAtMs: number, error: string): void {
+  private addResult(
+    sequence: number,
+    token: number,
+    outcome: number,
+    startAtMs: number,
+    endAtMs: number,
+    retryAtMs: number,
+    error: string,
+  ): void {
     this.results.add(sequence, token, outcome, startAtMs, endAtMs, retryAtMs, error);
     if (this.results.bytes >= limits.appendMaxBytes / 2) this.pack();
   }

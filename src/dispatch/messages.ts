@@ -67,7 +67,10 @@ function resultItems(items: Uint8Array): Uint8Array {
 
 function heldOf(value: unknown): HeldAttempt[] {
   const numbers = list(value).map(number);
-  return Array.from({ length: numbers.length >> 1 }, (_, i) => ({ sequence: numbers[2 * i] as number, token: numbers[2 * i + 1] as number }));
+  return Array.from({ length: numbers.length >> 1 }, (_, i) => ({
+    sequence: numbers[2 * i] as number,
+    token: numbers[2 * i + 1] as number,
+  }));
 }
 
 function number(value: unknown): number {

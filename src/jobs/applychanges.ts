@@ -75,7 +75,8 @@ function stillKept(state: State, jobId: string): Reply | undefined {
 }
 
 function roomFor(state: State, fields: DefinitionFields): Reply | undefined {
-  if (!state.classes.fits(fields.classText)) return refused("capacity", "too many different combinations of type, priority, retry and other policies");
+  if (!state.classes.fits(fields.classText))
+    return refused("capacity", "too many different combinations of type, priority, retry and other policies");
   if (fields.scheduleText !== "" && !state.schedules.fits(fields.scheduleText)) return refused("capacity", "too many different schedules");
   return undefined;
 }

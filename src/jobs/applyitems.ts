@@ -1,6 +1,17 @@
 // Owns: the two hot commands: what the leader planned and what became of attempts. Loops over packed items, no object per item.
 
-import { ending, endExecution, makeExecution, mayStart, origin, recordUnrun, requeueExecution, retryExecution, startExecution, leaveIfDone } from "./executions.ts";
+import {
+  ending,
+  endExecution,
+  makeExecution,
+  mayStart,
+  origin,
+  recordUnrun,
+  requeueExecution,
+  retryExecution,
+  startExecution,
+  leaveIfDone,
+} from "./executions.ts";
 import { PlanCursor, planType, ResultCursor, resultOutcome } from "./items.ts";
 import { liveState } from "./livetable.ts";
 import type { State } from "./state.ts";
@@ -19,7 +30,10 @@ function isDue(state: State, item: PlanCursor): boolean {
   const { jobs } = state;
   const { job } = item;
   return (
-    jobs.is(job, item.generation, item.revision) && jobs.enabled(job) && jobs.dueAtMs[job] === item.atMs && item.atMs > (jobs.lastAtMs[job] as number)
+    jobs.is(job, item.generation, item.revision) &&
+    jobs.enabled(job) &&
+    jobs.dueAtMs[job] === item.atMs &&
+    item.atMs > (jobs.lastAtMs[job] as number)
   );
 }
 

@@ -37,15 +37,47 @@ export type DefinitionFields = {
 };
 
 export type Command =
-  | { readonly kind: "bootstrap"; readonly clusterId: string; readonly idSpace: string; readonly jobsMax: number; readonly liveMax: number; readonly shard: number }
-  | { readonly kind: "nodeUp"; readonly node: string; readonly incarnation: number; readonly slots: number; readonly tags: readonly string[]; readonly held: readonly HeldAttempt[] }
+  | {
+      readonly kind: "bootstrap";
+      readonly clusterId: string;
+      readonly idSpace: string;
+      readonly jobsMax: number;
+      readonly liveMax: number;
+      readonly shard: number;
+    }
+  | {
+      readonly kind: "nodeUp";
+      readonly node: string;
+      readonly incarnation: number;
+      readonly slots: number;
+      readonly tags: readonly string[];
+      readonly held: readonly HeldAttempt[];
+    }
   | { readonly kind: "nodeLost"; readonly session: number }
   | ({ readonly kind: "create"; readonly key: KeyUse | undefined; readonly jobId: string; readonly nextDueMs: number } & DefinitionFields)
-  | ({ readonly kind: "update"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly nextDueMs: number; readonly reschedule: boolean } & DefinitionFields)
+  | ({
+      readonly kind: "update";
+      readonly key: KeyUse | undefined;
+      readonly ref: JobRef;
+      readonly nextDueMs: number;
+      readonly reschedule: boolean;
+    } & DefinitionFields)
   /** `jobId` finds a job that has ended, when `ref` names none. */
-  | { readonly kind: "cancel"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly jobId: string; readonly cancelRunning: boolean }
+  | {
+      readonly kind: "cancel";
+      readonly key: KeyUse | undefined;
+      readonly ref: JobRef;
+      readonly jobId: string;
+      readonly cancelRunning: boolean;
+    }
   | { readonly kind: "pause"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly specJson: Uint8Array }
-  | { readonly kind: "resume"; readonly key: KeyUse | undefined; readonly ref: JobRef; readonly specJson: Uint8Array; readonly nextDueMs: number }
+  | {
+      readonly kind: "resume";
+      readonly key: KeyUse | undefined;
+      readonly ref: JobRef;
+      readonly specJson: Uint8Array;
+      readonly nextDueMs: number;
+    }
   | { readonly kind: "trigger"; readonly key: KeyUse | undefined; readonly ref: JobRef }
   | { readonly kind: "cancelExecution"; readonly key: KeyUse | undefined; readonly sequence: number }
   | { readonly kind: "clock"; readonly toMs: number }

@@ -5,9 +5,22 @@
 import type { EventPosition, EventType } from "./views.ts";
 
 export const eventTypes: readonly EventType[] = [
-  "job.submitted", "job.updated", "job.cancelled", "job.paused", "job.resumed",
-  "execution.queued", "execution.started", "execution.retrying", "execution.completed", "execution.failed",
-  "execution.cancelled", "execution.missed", "execution.skipped", "execution.unknown", "node.up", "node.down",
+  "job.submitted",
+  "job.updated",
+  "job.cancelled",
+  "job.paused",
+  "job.resumed",
+  "execution.queued",
+  "execution.started",
+  "execution.retrying",
+  "execution.completed",
+  "execution.failed",
+  "execution.cancelled",
+  "execution.missed",
+  "execution.skipped",
+  "execution.unknown",
+  "node.up",
+  "node.down",
 ];
 export const eventCode = Object.fromEntries(eventTypes.map((type, code) => [type, code])) as Record<EventType, number>;
 
@@ -64,7 +77,16 @@ export class EventLog {
     this.now = nowMs;
   }
 
-  add(type: number, job: number, generation: number, sequence: number, attempt: number, token: number, node: number, scheduledAtMs: number): void {
+  add(
+    type: number,
+    job: number,
+    generation: number,
+    sequence: number,
+    attempt: number,
+    token: number,
+    node: number,
+    scheduledAtMs: number,
+  ): void {
     const at = this.total % this.size;
     this.indexes[at] = this.index;
     this.places[at] = this.place++;

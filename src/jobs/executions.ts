@@ -127,7 +127,8 @@ export function requeueExecution(state: State, slot: number): void {
 export function loseExecution(state: State, slot: number): void {
   const { live } = state;
   const spec = state.classOfLive(slot);
-  if (live.state[slot] === liveState.cancelling) return endExecution(state, slot, ending.cancelled, state.clockMs, "cancelled; its node was lost");
+  if (live.state[slot] === liveState.cancelling)
+    return endExecution(state, slot, ending.cancelled, state.clockMs, "cancelled; its node was lost");
   if (spec.delivery === "at_most_once") return endExecution(state, slot, ending.unknown, state.clockMs, "its node was lost");
   if ((live.losses[slot] as number) >= limits.lossesMax) {
     return endExecution(state, slot, ending.failed, state.clockMs, `lost with its node ${limits.lossesMax} times`);
@@ -150,7 +151,14 @@ export function cancelLive(state: State, slot: number): "cancelled" | "cancellin
 }
 
 /** Ends an execution: one history record (X1), its slot and, where it was the last, its job's row become free. */
-export function endExecution(state: State, slot: number, how: number, endAtMs: number, note: string, startAtMs = state.live.startedAtMs[slot] as number): void {
+export function endExecution(
+  state: State,
+  slot: number,
+  how: number,
+  endAtMs: number,
+  note: string,
+  startAtMs = state.live.startedAtMs[slot] as number,
+): void {
   const { live, jobs, record } = state;
   const job = live.job[slot] as number;
   const node = state.nodes.withSession(live.session[slot] as number);
@@ -248,7 +256,11 @@ export function retire(state: State, job: number, status: string): void {
   const earlier = cold.get(coldKeys.ended(jobId));
   if (earlier) cold.del(coldKeys.endedBy(decodeEnded(earlier).status, jobId));
   const ended = {
-    status, revision: jobs.revision[job] as number, lastScheduledAtMs: jobs.lastAtMs[job] as number, ordinal: jobs.history(job), definition: stored,
+    status,
+    revision: jobs.revision[job] as number,
+    lastScheduledAtMs: jobs.lastAtMs[job] as number,
+    ordinal: jobs.history(job),
+    definition: stored,
   };
   cold.put(coldKeys.ended(jobId), encodeEnded(ended));
   cold.put(coldKeys.endedBy(status, jobId), new Uint8Array(0));
@@ -305,8 +317,14 @@ function event(state: State, code: number, slot: number): void {
   const job = live.job[slot] as number;
   const node = state.nodes.withSession(live.session[slot] as number);
   state.events.add(
-    code, job, state.jobs.generation[job] as number, live.sequence[slot] as number, live.attempt[slot] as number,
-    live.token[slot] as number, node ? node.number : 0, live.scheduledAtMs[slot] as number,
+    code,
+    job,
+    state.jobs.generation[job] as number,
+    live.sequence[slot] as number,
+    live.attempt[slot] as number,
+    live.token[slot] as number,
+    node ? node.number : 0,
+    live.scheduledAtMs[slot] as number,
   );
 }
 

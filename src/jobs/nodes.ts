@@ -75,7 +75,15 @@ export class NodeRegistry {
     this.lastSession = input.u32();
     const count = input.u16();
     for (let number = 1; number <= count; number++) {
-      const row: NodeRow = { number, id: input.string(), incarnation: input.u48(), session: input.u32(), slots: input.u32(), tags: [], running: 0 };
+      const row: NodeRow = {
+        number,
+        id: input.string(),
+        incarnation: input.u48(),
+        session: input.u32(),
+        slots: input.u32(),
+        tags: [],
+        running: 0,
+      };
       row.tags = Array.from({ length: input.u16() }, () => input.string());
       this.rows.push(row);
       if (row.session !== 0) this.bySession.set(row.session, row);

@@ -6,7 +6,13 @@ import type { ErrorCode } from "../base/errors.ts";
 export const doneWords = ["submitted", "updated", "cancelled", "paused", "resumed", "triggered", "cancelling", "confirmed"] as const;
 
 export type Reply =
-  | { readonly kind: "done"; readonly status: (typeof doneWords)[number]; readonly jobId: string | undefined; readonly sequence: number | undefined; readonly index: number }
+  | {
+      readonly kind: "done";
+      readonly status: (typeof doneWords)[number];
+      readonly jobId: string | undefined;
+      readonly sequence: number | undefined;
+      readonly index: number;
+    }
   | { readonly kind: "refused"; readonly code: ErrorCode; readonly message: string }
   /** What the command was computed from has changed: the leader computes it again (H1). */
   | { readonly kind: "stale" };

@@ -8,7 +8,13 @@ export type OverlapPolicy = "first" | "second" | "both";
 /** When a job runs. All instants in milliseconds since 1970 UTC. */
 export type ScheduleSpec =
   | { readonly kind: "at"; readonly atMs: number }
-  | { readonly kind: "cron"; readonly expression: string; readonly timezone: string; readonly gap: GapPolicy; readonly overlap: OverlapPolicy }
+  | {
+      readonly kind: "cron";
+      readonly expression: string;
+      readonly timezone: string;
+      readonly gap: GapPolicy;
+      readonly overlap: OverlapPolicy;
+    }
   | { readonly kind: "every"; readonly everyMs: number; readonly anchorMs: number };
 
 /** What happens to a due time that was not fired within `withinMs`. */
@@ -18,7 +24,10 @@ export type MisfireSpec = {
   readonly max: number;
 };
 
-/** Delay before attempt n+1 (n from 1): initialMs * multiplier^(n-1) if exponential, initialMs if fixed; at most maxMs; then varied by +-jitter. */
+/**
+ * Delay before attempt n+1 (n from 1): initialMs * multiplier^(n-1) if exponential, initialMs if fixed; at most maxMs; then varied
+ * by +-jitter.
+ */
 export type RetrySpec = {
   readonly maxAttempts: number;
   readonly backoff: "exponential" | "fixed";

@@ -25,7 +25,7 @@ export interface Timers {
   disarm(item: number): void;
 }
 
-/** What apply tells the node it runs on. Hints for memory that is not state: dispatch, planner. Replicas without interest pass one that ignores. */
+/** What apply tells the node it runs on: hints for memory that is not state. Replicas without interest pass one that ignores. */
 export interface Watcher {
   /** A start was accepted: this live row belongs to this session now. */
   started(slot: number, session: number): void;

@@ -26,7 +26,10 @@ export function planChange(state: State, book: ScheduleBook, change: Change, key
   if (change.kind === "create") return { settle: undefined, command: createCommand(change.jobId, change.spec, key, nowMs) };
   if (change.kind === "confirm_clock") return { settle: undefined, command: { kind: "clock", toMs: nowMs } };
   if (change.kind === "cancel_execution") {
-    return { settle: undefined, command: { kind: "cancelExecution", key, sequence: parseExecutionId(state.idSpace, change.executionId) ?? 0 } };
+    return {
+      settle: undefined,
+      command: { kind: "cancelExecution", key, sequence: parseExecutionId(state.idSpace, change.executionId) ?? 0 },
+    };
   }
   const job = findJob(state, change.jobId);
   const ref = job === 0 ? absent : refOf(state, job);
@@ -47,7 +50,13 @@ function jobCommand(state: State, change: JobChange, ref: JobRef, key: KeyUse | 
     case "pause":
       return { kind: "pause", key, ref, specJson: respecified(state, ref, true) };
     case "resume":
-      return { kind: "resume", key, ref, specJson: respecified(state, ref, false), nextDueMs: dueAfter(state, ref, specAt(state, ref), nowMs) };
+      return {
+        kind: "resume",
+        key,
+        ref,
+        specJson: respecified(state, ref, false),
+        nextDueMs: dueAfter(state, ref, specAt(state, ref), nowMs),
+      };
   }
 }
 
@@ -70,14 +79,35 @@ function createCommand(jobId: string, spec: JobSpec, key: KeyUse | undefined, no
 
 function fieldsOf(spec: JobSpec): DefinitionFields {
   return {
-    specJson: specBytes(spec), scheduleText: scheduleText(spec.schedule), classText: classText(spec.class),
-    oneShot: spec.schedule.kind === "at", paused: spec.paused,
+    specJson: specBytes(spec),
+    scheduleText: scheduleText(spec.schedule),
+    classText: classText(spec.class),
+    oneShot: spec.schedule.kind === "at",
+    paused: spec.paused,
   };
 }
 
-function updateCommand(state: State, change: Extract<Change, { kind: "update" }>, ref: JobRef, key: KeyUse | undefined, nowMs: number): Command {
+function updateCommand(
+  state: State,
+  change: Extract<Change, { kind: "update" }>,
+  ref: JobRef,
+  key: KeyUse | undefined,
+  nowMs: number,
+): Command {
   const spec = specAt(state, ref);
-  if (!spec) return { kind: "update", key, ref, nextDueMs: 0, reschedule: false, specJson: new Uint8Array(0), scheduleText: "", classText: "", oneShot: false, paused: false };
+  if (!spec)
+    return {
+      kind: "update",
+      key,
+      ref,
+      nextDueMs: 0,
+      reschedule: false,
+      specJson: new Uint8Array(0),
+      scheduleText: "",
+      classText: "",
+      oneShot: false,
+      paused: false,
+    };
   const merged = patched(spec, change.patch);
   const reschedule = change.patch.schedule !== undefined;
   // A schedule_time before the last one fired is for apply to refuse, after it has looked for the key (G1).

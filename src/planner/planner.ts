@@ -65,7 +65,14 @@ export class Planner {
   /** Monotonic time at which this leader took over: attempts get their deadline in full after a failover (H7). */
   private readonly electedAtMs: number;
 
-  constructor(state: State, due: DueLists, book: ScheduleBook, electedAtMs: number, usable: (session: number) => boolean, random: () => number) {
+  constructor(
+    state: State,
+    due: DueLists,
+    book: ScheduleBook,
+    electedAtMs: number,
+    usable: (session: number) => boolean,
+    random: () => number,
+  ) {
     this.state = state;
     this.due = due;
     this.book = book;
@@ -95,7 +102,8 @@ export class Planner {
       const item = items[i] as number;
       const reread = this.inFlight[item] === 2;
       this.inFlight[item] = 0;
-      if (this.due.isArmed(item) && (reread || this.unchanged(item, seen[i] as number))) this.stale[this.state.memory.lanes[item] as number] = 1;
+      if (this.due.isArmed(item) && (reread || this.unchanged(item, seen[i] as number)))
+        this.stale[this.state.memory.lanes[item] as number] = 1;
     }
     for (const session of sessions) {
       const left = (this.reserved.get(session) ?? 1) - 1;
@@ -264,8 +272,13 @@ export class Planner {
       const attempt = (live.attempt[slot] as number) - (live.losses[slot] as number);
       const outcome = live.state[slot] === liveState.cancelling ? resultOutcome.cancelled : resultOutcome.timeout;
       this.timeouts.add(
-        live.sequence[slot] as number, live.token[slot] as number, outcome, live.startedAtMs[slot] as number, nowMs,
-        retryAt(spec.retry, attempt, nowMs, this.random()), "timeout: nothing was heard of it by its deadline",
+        live.sequence[slot] as number,
+        live.token[slot] as number,
+        outcome,
+        live.startedAtMs[slot] as number,
+        nowMs,
+        retryAt(spec.retry, attempt, nowMs, this.random()),
+        "timeout: nothing was heard of it by its deadline",
       );
       this.note(item, live.timerAtMs[slot] as number);
       left--;
@@ -279,7 +292,14 @@ export class Planner {
  * The job stays due until it has caught up, so long gaps take several entries.
  */
 export function misfireItems(
-  state: State, book: ScheduleBook, writer: PlanWriter, job: number, dueMs: number, nowMs: number, spec: ClassSpec, place: () => number,
+  state: State,
+  book: ScheduleBook,
+  writer: PlanWriter,
+  job: number,
+  dueMs: number,
+  nowMs: number,
+  spec: ClassSpec,
+  place: () => number,
 ): number {
   const { jobs } = state;
   const generation = jobs.generation[job] as number;

@@ -10,7 +10,12 @@ import { limits } from "../limits.ts";
 /** Due times that were missed: how many, the last, and the last but one (0 if there is none). `more`: the bound was reached. */
 export type MissedRange = { readonly count: number; readonly lastMs: number; readonly beforeLastMs: number; readonly more: boolean };
 
-type Compiled = { readonly text: string; readonly schedule: Schedule | undefined; readonly everyMs: number; missed: { fromMs: number; toMs: number; range: MissedRange } | undefined };
+type Compiled = {
+  readonly text: string;
+  readonly schedule: Schedule | undefined;
+  readonly everyMs: number;
+  missed: { fromMs: number; toMs: number; range: MissedRange } | undefined;
+};
 
 export class ScheduleBook {
   private readonly state: State;

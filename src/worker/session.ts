@@ -23,12 +23,21 @@ import type { ResultBatch, StartBatch, StartDetails, StopBatch } from "./types.t
 export type SessionMessage =
   /** Asks for a session. `known`: the newest session of its own that the node has applied. */
   | {
-      readonly kind: "join"; readonly node: string; readonly incarnation: number; readonly slots: number; readonly tags: readonly string[];
-      readonly known: number; readonly held: readonly HeldAttempt[];
+      readonly kind: "join";
+      readonly node: string;
+      readonly incarnation: number;
+      readonly slots: number;
+      readonly tags: readonly string[];
+      readonly known: number;
+      readonly held: readonly HeldAttempt[];
     }
   /** Renews the lease of a session. `sentAtMs`: the node's monotonic time, echoed; `wallMs`: its wall clock (H13). */
   | {
-      readonly kind: "beat"; readonly node: string; readonly session: number; readonly sentAtMs: number; readonly wallMs: number;
+      readonly kind: "beat";
+      readonly node: string;
+      readonly session: number;
+      readonly sentAtMs: number;
+      readonly wallMs: number;
       /** The node is leaving: it ends what it runs and takes nothing new. */
       readonly leaving: boolean;
     }
@@ -44,9 +53,21 @@ export interface SessionIo {
   stop(batch: StopBatch): void;
 }
 
-export type WorkerIdentity = { readonly node: string; readonly incarnation: number; readonly slots: number; readonly tags: readonly string[] };
+export type WorkerIdentity = {
+  readonly node: string;
+  readonly incarnation: number;
+  readonly slots: number;
+  readonly tags: readonly string[];
+};
 
-type Finished = { readonly token: number; readonly outcome: number; readonly startAtMs: number; readonly endAtMs: number; readonly error: string; sentAtMs: number };
+type Finished = {
+  readonly token: number;
+  readonly outcome: number;
+  readonly startAtMs: number;
+  readonly endAtMs: number;
+  readonly error: string;
+  sentAtMs: number;
+};
 
 export class WorkerSession {
   private readonly identity: WorkerIdentity;
@@ -234,7 +255,14 @@ export class WorkerSession {
       if (!attempt || attempt.token !== token) continue;
       this.running.delete(sequence);
       if (attempt.void) continue;
-      this.finish(sequence, token, batch.outcomes[i] as number, batch.startAtMs[i] as number, batch.endAtMs[i] as number, batch.errors?.[i] ?? "");
+      this.finish(
+        sequence,
+        token,
+        batch.outcomes[i] as number,
+        batch.startAtMs[i] as number,
+        batch.endAtMs[i] as number,
+        batch.errors?.[i] ?? "",
+      );
     }
     this.resend(nowMs, limits.resultResendMs);
   }
@@ -266,9 +294,16 @@ function startBatch(state: State, slots: readonly number[], notAfterMs: number):
   const { live } = state;
   const count = slots.length;
   const batch = {
-    count, notAfterMs, sequences: new Float64Array(count), tokens: new Float64Array(count), attempts: new Uint16Array(count),
-    scheduledAtMs: new Float64Array(count), timeoutsMs: new Float64Array(count), types: new Uint16Array(count),
-    typeNames: [] as string[], details: new Array<StartDetails | undefined>(count),
+    count,
+    notAfterMs,
+    sequences: new Float64Array(count),
+    tokens: new Float64Array(count),
+    attempts: new Uint16Array(count),
+    scheduledAtMs: new Float64Array(count),
+    timeoutsMs: new Float64Array(count),
+    types: new Uint16Array(count),
+    typeNames: [] as string[],
+    details: new Array<StartDetails | undefined>(count),
   };
   for (let i = 0; i < count; i++) {
     const slot = slots[i] as number;

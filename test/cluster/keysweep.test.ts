@@ -9,8 +9,17 @@ import { limits } from "../../src/limits.ts";
 const HOUR_MS = 3_600_000;
 
 function stateOver(rows: Map<string, Uint8Array>): State {
-  const cold = { get: (key: string) => rows.get(key), put: (key: string, value: Uint8Array) => void rows.set(key, value), del: (key: string) => void rows.delete(key) };
-  return new State({ jobsMax: 4, liveMax: 4 }, timerMemory({ jobsMax: 4, liveMax: 4 }), { arm: () => undefined, disarm: () => undefined }, cold);
+  const cold = {
+    get: (key: string) => rows.get(key),
+    put: (key: string, value: Uint8Array) => void rows.set(key, value),
+    del: (key: string) => void rows.delete(key),
+  };
+  return new State(
+    { jobsMax: 4, liveMax: 4 },
+    timerMemory({ jobsMax: 4, liveMax: 4 }),
+    { arm: () => undefined, disarm: () => undefined },
+    cold,
+  );
 }
 
 it("expired keys are absent at once and swept later; a key used again stays (H11)", async () => {
@@ -21,7 +30,10 @@ it("expired keys are absent at once and swept later; a key used again stays (H11
   };
   const pages = {
     page: async ({ gte = "", lt = "", limit }: { gte?: string; lt?: string; limit: number }): Promise<[string, Uint8Array][]> =>
-      [...rows].filter(([key]) => key >= gte && key < lt).sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, limit),
+      [...rows]
+        .filter(([key]) => key >= gte && key < lt)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .slice(0, limit),
   };
   use("old", 1);
   use("again", 2);

@@ -32,10 +32,15 @@ export const daily: ScheduleSpec = { kind: "cron", expression: "0 12 * * *", tim
 export const at = (atMs: number): ScheduleSpec => ({ kind: "at", atMs });
 
 export const plainClass: ClassSpec = {
-  jobType: "noop", priority: "medium", overlap: "allow",
+  jobType: "noop",
+  priority: "medium",
+  overlap: "allow",
   misfire: { policy: "fire_once", withinMs: 60_000, max: 100 },
   retry: { maxAttempts: 3, backoff: "fixed", initialMs: SECOND, maxMs: SECOND, multiplier: 1, jitter: 0 },
-  timeoutMs: 60_000, delivery: "at_least_once", placement: { tags: [], mode: "any" }, hasPayload: false,
+  timeoutMs: 60_000,
+  delivery: "at_least_once",
+  placement: { tags: [], mode: "any" },
+  hasPayload: false,
 };
 
 export function spec(schedule: ScheduleSpec, part: Partial<ClassSpec> = {}, rest: Partial<JobSpec> = {}): JobSpec {
@@ -45,8 +50,11 @@ export function spec(schedule: ScheduleSpec, part: Partial<ClassSpec> = {}, rest
 
 export function fieldsOf(of: JobSpec): DefinitionFields {
   return {
-    specJson: specBytes(of), scheduleText: scheduleText(of.schedule), classText: classText(of.class),
-    oneShot: of.schedule.kind === "at", paused: of.paused,
+    specJson: specBytes(of),
+    scheduleText: scheduleText(of.schedule),
+    classText: classText(of.class),
+    oneShot: of.schedule.kind === "at",
+    paused: of.paused,
   };
 }
 
@@ -77,7 +85,10 @@ export class MapRows implements ColdRows {
 
 export type Record = HistoryRow & { readonly how: (typeof endings)[number] };
 export type UpOptions = {
-  readonly incarnation?: number; readonly slots?: number; readonly tags?: readonly string[]; readonly held?: readonly HeldAttempt[];
+  readonly incarnation?: number;
+  readonly slots?: number;
+  readonly tags?: readonly string[];
+  readonly held?: readonly HeldAttempt[];
 };
 type Watched = { readonly what: string; readonly sequence: number; readonly token: number; readonly session: number };
 
@@ -101,7 +112,8 @@ export class Machine {
     this.state.historySink = { append: (row) => void this.history.push({ ...row, how: howOf(row) }) };
     this.state.watcher = {
       ...ignoring,
-      started: (slot, session) => this.watch("started", this.state.live.sequence[slot] as number, this.state.live.token[slot] as number, session),
+      started: (slot, session) =>
+        this.watch("started", this.state.live.sequence[slot] as number, this.state.live.token[slot] as number, session),
       stopped: (sequence, token, session, reason) => this.watch(reason, sequence, token, session),
       settled: (sequence, token) => this.watch("settled", sequence, token, 0),
     };
@@ -212,7 +224,10 @@ export class Machine {
       for (let page = 0; page * from.pageRows < from.rowCount(); page++) to.restorePage(page, from.copyPage(page));
     }
     other.state.restoreScalars(state.encodeScalars(), state.appliedIndex);
-    for (const [prefix, table] of [[coldKeys.schedules, other.state.schedules], [coldKeys.classes, other.state.classes]] as const) {
+    for (const [prefix, table] of [
+      [coldKeys.schedules, other.state.schedules],
+      [coldKeys.classes, other.state.classes],
+    ] as const) {
       for (const key of this.cold.under(prefix)) {
         table.restore(Number.parseInt(key.slice(prefix.length), 16), utf8Text(this.cold.get(key) as Uint8Array));
       }

@@ -19,8 +19,12 @@ test("H14: the order in which a delete ends executions does not depend on a rest
   machine.one({ kind: "trigger", key: undefined, ref: machine.ref("job") });
   assert.equal(machine.liveOf("job").at(-1), freed, "the newest execution has the lowest row");
   const other = machine.restarted();
-  for (const each of [machine, other]) each.one({ kind: "cancel", key: undefined, ref: each.ref("job"), jobId: "job", cancelRunning: true });
-  assert.deepEqual(other.history.map((row) => row.sequence), machine.history.slice(-3).map((row) => row.sequence));
+  for (const each of [machine, other])
+    each.one({ kind: "cancel", key: undefined, ref: each.ref("job"), jobId: "job", cancelRunning: true });
+  assert.deepEqual(
+    other.history.map((row) => row.sequence),
+    machine.history.slice(-3).map((row) => row.sequence),
+  );
   assert.deepEqual(other.image(), machine.image());
 });
 

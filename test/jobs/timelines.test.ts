@@ -25,7 +25,8 @@ function dueItem(machine: Machine, jobId: string, nextDueMs: number, session = 0
 
 test("H1a, b, c: a Due that was computed before an update or a pause has no effect", () => {
   const changes: Change[] = [
-    { kind: "update", jobId: "job", patch: { schedule: daily } }, { kind: "update", jobId: "job", patch: { payload: 1 } },
+    { kind: "update", jobId: "job", patch: { schedule: daily } },
+    { kind: "update", jobId: "job", patch: { payload: 1 } },
     { kind: "pause", jobId: "job" },
   ];
   for (const change of changes) {
@@ -80,10 +81,15 @@ test("H1f: a change to a job whose due time has passed first turns it into its r
     machine.create("job", spec(everySecond), NOON);
     machine.clockMs = NOON + 2 * SECOND;
     machine.entry([]);
-    assert.equal(machine.one({ kind: "cancel", key: undefined, ref: machine.ref("job"), jobId: "job", cancelRunning: false }).kind, "stale");
+    assert.equal(
+      machine.one({ kind: "cancel", key: undefined, ref: machine.ref("job"), jobId: "job", cancelRunning: false }).kind,
+      "stale",
+    );
     const changes: { [kind: string]: Change } = {
-      update: { kind: "update", jobId: "job", patch: { schedule: hourly } }, cancel: { kind: "cancel", jobId: "job", running: "leave" },
-      pause: { kind: "pause", jobId: "job" }, trigger: { kind: "trigger", jobId: "job" },
+      update: { kind: "update", jobId: "job", patch: { schedule: hourly } },
+      cancel: { kind: "cancel", jobId: "job", running: "leave" },
+      pause: { kind: "pause", jobId: "job" },
+      trigger: { kind: "trigger", jobId: "job" },
     };
     assert.equal(ask(machine, changes[kind] as Change)?.kind, "done");
     assert.equal(machine.state.lastSequence, kind === "trigger" ? 4 : 3, "12:00:00, :01 and :02 have their executions");
@@ -108,7 +114,10 @@ test("H4e: beyond the bound of live executions a due time is skipped, and the jo
   machine.create("job", spec(everySecond), NOON);
   for (let i = 1; i <= 3; i++) machine.fire("job", NOON + i * SECOND);
   assert.equal(machine.liveOf("job").length, 1);
-  assert.deepEqual(machine.history.map(({ note }) => note), ["capacity", "capacity"]);
+  assert.deepEqual(
+    machine.history.map(({ note }) => note),
+    ["capacity", "capacity"],
+  );
   assert.equal(machine.state.jobs.dueAtMs[1], NOON + 3 * SECOND);
   assert.equal(ask(machine, { kind: "cancel", jobId: "job", running: "leave" })?.kind, "done");
 });
@@ -166,7 +175,10 @@ test("H16.1: an end is an end: what comes later is seen and changes nothing", ()
   machine.create("job", spec(at(NOON), { delivery: "at_most_once" }), NOON);
   machine.fire("job", 0, machine.up("n"));
   machine.up("n", { incarnation: 2 });
-  assert.deepEqual(machine.history.map(({ how }) => how), ["unknown"]);
+  assert.deepEqual(
+    machine.history.map(({ how }) => how),
+    ["unknown"],
+  );
   const before = machine.image();
   machine.resultOf(1, 1, "completed");
   assert.deepEqual({ ...(machine.image() as object), index: 0 }, { ...(before as object), index: 0 });
@@ -193,7 +205,10 @@ test("one entry that deletes a job with queued, running and retrying executions 
     const [, second, third] = machine.liveOf("job");
     machine.result(third as number, "failed", NOON + HOUR);
     assert.equal(ask(machine, { kind: "cancel", jobId: "job", running })?.kind, "done");
-    assert.deepEqual(machine.history.map(({ how }) => how), ["cancelled", "cancelled"]);
+    assert.deepEqual(
+      machine.history.map(({ how }) => how),
+      ["cancelled", "cancelled"],
+    );
     assert.equal(machine.stateOf(second as number), running === "leave" ? "running" : "cancelling");
     machine.result(second as number, "completed");
     assert.equal(machine.state.jobs.pool.count, 0);

@@ -10,7 +10,9 @@ import { mutants } from "./list.ts";
 import type { Mutant } from "./list.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const { values } = parseArgs({ options: { only: { type: "string" }, seeds: { type: "string", default: "150" }, workers: { type: "string", default: "2" } } });
+const { values } = parseArgs({
+  options: { only: { type: "string" }, seeds: { type: "string", default: "150" }, workers: { type: "string", default: "2" } },
+});
 
 type Verdict = { readonly killed: boolean; readonly how: string };
 
@@ -28,12 +30,15 @@ function mutated(mutant: Mutant): string {
 
 function simulate(copy: string, seeds: number): Promise<Verdict> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(copy, "test", "sim", "main.ts"), "--seeds", String(seeds)], { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(process.execPath, [join(copy, "test", "sim", "main.ts"), "--seeds", String(seeds)], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     let output = "";
     child.stderr.on("data", (data: Buffer) => (output = (output + data.toString()).slice(-20_000)));
     child.on("exit", (code) => {
       const seed = /seed (\d+) failed/.exec(output)?.[1];
-      const what = /(?:Violation|InvariantError|BugError|PawlError|Error)[^:]*: ([^\n]*)/.exec(output)?.[1] ?? output.trim().split("\n")[0] ?? "";
+      const what =
+        /(?:Violation|InvariantError|BugError|PawlError|Error)[^:]*: ([^\n]*)/.exec(output)?.[1] ?? output.trim().split("\n")[0] ?? "";
       resolve({ killed: code !== 0, how: code === 0 ? `${seeds} seeds` : `seed ${seed ?? "?"}: ${what.slice(0, 90)}` });
     });
   });

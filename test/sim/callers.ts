@@ -42,7 +42,15 @@ export class Callers {
   begin(meanGapMs: number): void {
     if (this.quiet) return;
     const key = `k${this.attempted.length}`;
-    const attempted: Attempted = { change: this.change(), key, tries: 0, outcome: "waiting", everUnknown: false, process: undefined, reply: undefined };
+    const attempted: Attempted = {
+      change: this.change(),
+      key,
+      tries: 0,
+      outcome: "waiting",
+      everUnknown: false,
+      process: undefined,
+      reply: undefined,
+    };
     this.attempted.push(attempted);
     this.attempt(attempted);
     this.world.at(this.gap(meanGapMs), () => this.begin(meanGapMs));
@@ -90,7 +98,8 @@ export class Callers {
     const nowMs = WALL_START_MS + Math.floor(world.nowMs);
     const dice = world.random();
     if (dice < 0.35) return { kind: "at", atMs: nowMs + Math.floor(world.between(-500, 5000)) };
-    if (dice < 0.7) return { kind: "every", everyMs: Math.floor(world.between(1000, 4000)), anchorMs: nowMs + Math.floor(world.between(-5000, 3000)) };
+    if (dice < 0.7)
+      return { kind: "every", everyMs: Math.floor(world.between(1000, 4000)), anchorMs: nowMs + Math.floor(world.between(-5000, 3000)) };
     return this.cron();
   }
 
@@ -105,14 +114,33 @@ export class Callers {
       jobType: "noop",
       priority: world.pick(["high", "medium", "low"]),
       overlap: world.pick(["skip", "allow"]),
-      misfire: { policy: world.pick(["fire_once", "fire_all", "skip"]), withinMs: world.pick([1500, 5000, 60_000]), max: world.pick([2, 10]) },
-      retry: { maxAttempts: world.pick([1, 2, 4]), backoff: "exponential", initialMs: world.pick([200, 4000]), maxMs: 8000, multiplier: 2, jitter: 0.1 },
+      misfire: {
+        policy: world.pick(["fire_once", "fire_all", "skip"]),
+        withinMs: world.pick([1500, 5000, 60_000]),
+        max: world.pick([2, 10]),
+      },
+      retry: {
+        maxAttempts: world.pick([1, 2, 4]),
+        backoff: "exponential",
+        initialMs: world.pick([200, 4000]),
+        maxMs: 8000,
+        multiplier: 2,
+        jitter: 0.1,
+      },
       timeoutMs: world.pick([1000, 5000, 300_000]),
       delivery: world.chance(0.25) ? "at_most_once" : "at_least_once",
       placement: { tags: [], mode: "all" },
       hasPayload: false,
     };
-    return { schedule: this.schedule(), class: classSpec, payload: null, namespace: "default", description: "", labels: {}, paused: world.chance(0.05) };
+    return {
+      schedule: this.schedule(),
+      class: classSpec,
+      payload: null,
+      namespace: "default",
+      description: "",
+      labels: {},
+      paused: world.chance(0.05),
+    };
   }
 
   private attempt(attempted: Attempted): void {
@@ -168,8 +196,10 @@ export class Callers {
       demand(outcome !== "waiting", "P2", `change ${key} was never answered`);
       if (change.kind !== "create") continue;
       const index = judge.submitted.get(change.jobId);
-      if (outcome === "done") demand(index !== undefined && index <= (reply?.index ?? 0), "P1", `${change.jobId} was acknowledged and is not in the log`);
-      if (outcome === "rejected" && !everUnknown) demand(index === undefined, "I11", `${change.jobId} (${key}) was rejected and happened at ${index}`);
+      if (outcome === "done")
+        demand(index !== undefined && index <= (reply?.index ?? 0), "P1", `${change.jobId} was acknowledged and is not in the log`);
+      if (outcome === "rejected" && !everUnknown)
+        demand(index === undefined, "I11", `${change.jobId} (${key}) was rejected and happened at ${index}`);
     }
   }
 }

@@ -24,8 +24,13 @@ export class SimFace {
   private readonly waiting = new Set<number>();
 
   constructor(
-    world: World, process: Process, node: string, weather: FaceWeather, wallMs: () => number,
-    report: (batch: ResultBatch) => void, started: (seen: StartSeen) => void,
+    world: World,
+    process: Process,
+    node: string,
+    weather: FaceWeather,
+    wallMs: () => number,
+    report: (batch: ResultBatch) => void,
+    started: (seen: StartSeen) => void,
   ) {
     this.world = world;
     this.process = process;
@@ -59,12 +64,16 @@ export class SimFace {
     this.started({ sequence, token, node: this.node, atMs: world.nowMs });
     const durationMs = world.chance(weather.slowRate) ? world.between(500, 6000) : world.between(0, 40);
     const failed = world.chance(weather.failRate);
-    world.at(Math.min(durationMs, timeoutMs), () => {
-      if (attempt.done) return;
-      attempt.done = true;
-      const outcome = durationMs > timeoutMs ? resultOutcome.timeout : failed ? resultOutcome.failed : resultOutcome.completed;
-      this.result(sequence, token, outcome, startAtMs, failed ? "it failed" : "");
-    }, this.process);
+    world.at(
+      Math.min(durationMs, timeoutMs),
+      () => {
+        if (attempt.done) return;
+        attempt.done = true;
+        const outcome = durationMs > timeoutMs ? resultOutcome.timeout : failed ? resultOutcome.failed : resultOutcome.completed;
+        this.result(sequence, token, outcome, startAtMs, failed ? "it failed" : "");
+      },
+      this.process,
+    );
   }
 
   /** Whether an execution is under way here. */
@@ -83,7 +92,11 @@ export class SimFace {
       const attempt = this.attempts.get(sequence);
       if (!attempt || attempt.token !== token || attempt.done) return void this.stopped.add(token);
       attempt.done = true;
-      this.world.at(this.world.between(0, 20), () => this.result(sequence, token, resultOutcome.cancelled, attempt.startAtMs, ""), this.process);
+      this.world.at(
+        this.world.between(0, 20),
+        () => this.result(sequence, token, resultOutcome.cancelled, attempt.startAtMs, ""),
+        this.process,
+      );
     });
   }
 

@@ -80,7 +80,11 @@ export class Judge {
     if (this.checked.get(node.id) === state.appliedIndex) return;
     this.checked.set(node.id, state.appliedIndex);
     if (state.appliedIndex > 0) {
-      demand(digest(state) === this.reference.digestAt(state.appliedIndex), "I4", `${node.id} differs from the reference at index ${state.appliedIndex}`);
+      demand(
+        digest(state) === this.reference.digestAt(state.appliedIndex),
+        "I4",
+        `${node.id} differs from the reference at index ${state.appliedIndex}`,
+      );
     }
   }
 
@@ -94,7 +98,11 @@ export class Judge {
     for (const event of events) {
       this.eventsSeen = event.position;
       if (event.type === "job.submitted") this.submitted.set(this.idOf(event.job, event.generation), index);
-      this.oracle.event(event, () => records.shift() as (typeof records)[number], (sequence) => this.isTrigger(sequence));
+      this.oracle.event(
+        event,
+        () => records.shift() as (typeof records)[number],
+        (sequence) => this.isTrigger(sequence),
+      );
     }
     this.limitsHold();
   }
@@ -131,7 +139,8 @@ export class Judge {
       demand(row.session === 0 || row.running === count, "I3", `${row.id} counts ${row.running} running, rows say ${count}`);
       demand(count <= SLOTS, "I10", `${row.id} runs ${count} of ${SLOTS}`);
     }
-    for (const [job, count] of scheduled) demand(count <= 1 || this.changedOverlap.has(job), "I10", `job ${job} has ${count} live executions with overlap skip`);
+    for (const [job, count] of scheduled)
+      demand(count <= 1 || this.changedOverlap.has(job), "I10", `job ${job} has ${count} live executions with overlap skip`);
   }
 
   /** Jobs whose overlap policy was changed while executions were live: those made before stay. */
@@ -143,7 +152,11 @@ export class Judge {
     demand(!this.tokens.has(seen.token), "I2", `token ${seen.token} was started twice, now on ${seen.node}`);
     this.tokens.add(seen.token);
     const starts = this.starts.get(seen.sequence) ?? [];
-    demand(starts.length === 0 || !this.onceOnly.has(seen.sequence), "I2", `at_most_once execution ${seen.sequence} was started again on ${seen.node}`);
+    demand(
+      starts.length === 0 || !this.onceOnly.has(seen.sequence),
+      "I2",
+      `at_most_once execution ${seen.sequence} was started again on ${seen.node}`,
+    );
     starts.push(seen);
     this.starts.set(seen.sequence, starts);
   }

@@ -24,7 +24,10 @@ const sum = { simulatedMs: 0, entries: 0, starts: 0, occurrences: 0, changes: 0 
 for (let seed = first; seed < first + count; seed++) {
   try {
     const result = await runSeed({
-      seed, stormMs: Number(values.storm) * 1000, ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }), ...(trace ? { trace } : {}),
+      seed,
+      stormMs: Number(values.storm) * 1000,
+      ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }),
+      ...(trace ? { trace } : {}),
     });
     for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += result[key];
     if (count === 1) console.log(JSON.stringify(result));
@@ -35,7 +38,8 @@ for (let seed = first; seed < first + count; seed++) {
   }
 }
 const seconds = (performance.now() - startedMs) / 1000;
+const simulatedSeconds = Math.round(sum.simulatedMs / 1000);
 console.log(
-  `${count} seeds, ${Math.round(sum.simulatedMs / 1000)} simulated seconds in ${seconds.toFixed(1)} s (${Math.round(sum.simulatedMs / 1000 / seconds)}x): ` +
+  `${count} seeds, ${simulatedSeconds} simulated seconds in ${seconds.toFixed(1)} s (${Math.round(simulatedSeconds / seconds)}x): ` +
     `${sum.entries} entries, ${sum.starts} starts, ${sum.occurrences} occurrences, ${sum.changes} changes; no violation`,
 );

@@ -42,7 +42,15 @@ export class SimNode {
   private readonly disk: DiskWeather;
   private readonly face: FaceWeather;
 
-  constructor(id: string, members: readonly string[], world: World, network: Network, disk: DiskWeather, face: FaceWeather, hooks: NodeHooks) {
+  constructor(
+    id: string,
+    members: readonly string[],
+    world: World,
+    network: Network,
+    disk: DiskWeather,
+    face: FaceWeather,
+    hooks: NodeHooks,
+  ) {
     this.id = id;
     this.members = members;
     this.world = world;
@@ -71,7 +79,12 @@ export class SimNode {
       this.hooks.disk(this, kind, delayMs);
     });
     const assembled = await assemble({
-      id: this.id, incarnation: this.incarnation, voters: this.members, system, disk, capacity,
+      id: this.id,
+      incarnation: this.incarnation,
+      voters: this.members,
+      system,
+      disk,
+      capacity,
       transport: { send: (to, lane, message) => process.alive && this.network.send(this.id, to, lane, message) },
       events: {
         fatal: (error) => this.hooks.fatal(this, error),
@@ -84,7 +97,15 @@ export class SimNode {
     if (!process.alive) return;
     this.assembled = assembled;
     const { replica } = assembled;
-    const face = new SimFace(world, process, this.id, this.face, () => system.wallMs(), (batch) => replica.results(batch), (seen) => this.hooks.started(seen));
+    const face = new SimFace(
+      world,
+      process,
+      this.id,
+      this.face,
+      () => system.wallMs(),
+      (batch) => replica.results(batch),
+      (seen) => this.hooks.started(seen),
+    );
     this.simFace = face;
     const session = new WorkerSession({ node: this.id, incarnation: this.incarnation, slots: SLOTS, tags: [] }, replica.state, {
       toLeader: (message) => replica.toLeader(message),

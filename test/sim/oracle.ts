@@ -15,7 +15,15 @@ export function demand(condition: boolean, rule: string, text: string): void {
   if (!condition) throw new Violation(`${rule}: ${text}`);
 }
 
-type Account = { readonly id: string; schedule: ScheduleSpec; nextMs: number; lastMs: number; paused: boolean; gone: boolean; records: number };
+type Account = {
+  readonly id: string;
+  schedule: ScheduleSpec;
+  nextMs: number;
+  lastMs: number;
+  paused: boolean;
+  gone: boolean;
+  records: number;
+};
 
 /** First due time strictly after `afterMs`; 0 for none. Simulated cron expressions are "every n seconds" only. */
 export function dueAfter(schedule: ScheduleSpec, afterMs: number): number {
@@ -102,7 +110,9 @@ export class Oracle {
     account.schedule = schedule;
     account.paused = paused;
     if (paused) account.nextMs = 0;
-    else if (moved || resumed) account.nextMs = schedule.kind === "at" ? dueAfter(schedule, account.lastMs) : dueAfter(schedule, Math.max(event.atMs, account.lastMs));
+    else if (moved || resumed)
+      account.nextMs =
+        schedule.kind === "at" ? dueAfter(schedule, account.lastMs) : dueAfter(schedule, Math.max(event.atMs, account.lastMs));
   }
 
   private occurred(key: string, atMs: number): void {

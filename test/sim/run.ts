@@ -42,7 +42,13 @@ export type RunResult = {
   readonly trace: number;
 };
 
-export type RunOptions = { readonly seed: number; readonly stormMs?: number; readonly faults?: Partial<Faults>; readonly nodes?: number; readonly trace?: (line: string) => void };
+export type RunOptions = {
+  readonly seed: number;
+  readonly stormMs?: number;
+  readonly faults?: Partial<Faults>;
+  readonly nodes?: number;
+  readonly trace?: (line: string) => void;
+};
 
 export class Simulation {
   readonly world: World;
@@ -70,8 +76,19 @@ export class Simulation {
     this.judge = new Judge(ids);
     const drawn = (rate: number): boolean => world.chance(rate);
     this.faults = {
-      crash: drawn(0.7), partition: drawn(0.5), oneWay: drawn(0.4), loss: drawn(0.4), duplicate: drawn(0.4), reorder: drawn(0.3),
-      slowDisk: drawn(0.4), pause: drawn(0.35), clock: drawn(0.35), hungFace: drawn(0.4), powerCut: drawn(0.3), busy: drawn(0.3), ...options.faults,
+      crash: drawn(0.7),
+      partition: drawn(0.5),
+      oneWay: drawn(0.4),
+      loss: drawn(0.4),
+      duplicate: drawn(0.4),
+      reorder: drawn(0.3),
+      slowDisk: drawn(0.4),
+      pause: drawn(0.35),
+      clock: drawn(0.35),
+      hungFace: drawn(0.4),
+      powerCut: drawn(0.3),
+      busy: drawn(0.3),
+      ...options.faults,
     };
     this.disk = { writeMs: 1, stallRate: this.faults.slowDisk ? 0.01 : 0, stallMs: 1500 };
     this.face = { failRate: 0.15, slowRate: this.faults.busy ? 0.8 : 0.1, hangMs: this.faults.hungFace ? 20_000 : 100 };
@@ -135,7 +152,9 @@ export class Simulation {
   private restart(node: SimNode): void {
     if (node.process) return;
     this.trace(`${this.world.nowMs.toFixed(1)} start ${node.id}`);
-    this.opening.push(node.start().catch((error: unknown) => void (this.failure ??= error instanceof Error ? error : new Error(messageOf(error)))));
+    this.opening.push(
+      node.start().catch((error: unknown) => void (this.failure ??= error instanceof Error ? error : new Error(messageOf(error)))),
+    );
   }
 
   /** Draws one fault every now and then while the storm lasts. */
@@ -146,7 +165,7 @@ export class Simulation {
     const other = world.pick(this.nodes);
     const dice = world.random();
     if (faults.powerCut && dice < 0.02) for (const each of this.nodes) this.crash(each);
-    else if (faults.crash && dice < 0.3) this.crash(world.chance(0.5) ? this.leader() ?? node : node);
+    else if (faults.crash && dice < 0.3) this.crash(world.chance(0.5) ? (this.leader() ?? node) : node);
     else if (faults.partition && dice < 0.45) this.isolate(node);
     else if (faults.oneWay && dice < 0.55 && node !== other) network.cut(node.id, other.id);
     else if (faults.pause && dice < 0.65) node.pause(world.between(100, 4000));
@@ -200,8 +219,12 @@ export class Simulation {
     for (const node of this.nodes) this.restart(node);
     const { faults, network, world } = this;
     network.weather = {
-      ...calm, lossRate: faults.loss ? 0.05 : 0, duplicateRate: faults.duplicate ? 0.05 : 0, reorderRate: faults.reorder ? 0.1 : 0,
-      slowRate: faults.loss ? 0.05 : 0, delayMs: world.between(0.1, 5),
+      ...calm,
+      lossRate: faults.loss ? 0.05 : 0,
+      duplicateRate: faults.duplicate ? 0.05 : 0,
+      reorderRate: faults.reorder ? 0.1 : 0,
+      slowRate: faults.loss ? 0.05 : 0,
+      delayMs: world.between(0.1, 5),
     };
     world.at(500, () => this.callers.begin(world.between(30, 250)));
     if (Object.values(faults).some((drawn) => drawn)) world.at(1500, () => this.misfortune());
@@ -215,7 +238,8 @@ export class Simulation {
     for (let slot = state.live.pool.nextUsed(0); slot !== 0; slot = state.live.pool.nextUsed(slot)) {
       const held = this.nodes.some((node) => node.simFace?.runs(state.live.sequence[slot] as number) === true);
       const patient = state.classOf(state.live.job[slot] as number).spec.timeoutMs > 60_000;
-      if (held && patient && state.occupies(slot)) rows.push({ sequence: state.live.sequence[slot] as number, token: state.live.token[slot] as number });
+      if (held && patient && state.occupies(slot))
+        rows.push({ sequence: state.live.sequence[slot] as number, token: state.live.token[slot] as number });
     }
     return rows;
   }
@@ -259,7 +283,11 @@ export class Simulation {
       demand(state.appliedIndex - applied < 500, "liveness", `${node.id} applied ${applied} of ${state.appliedIndex}`);
     }
     this.nothingHangs(wallMs);
-    demand(state.clockMs <= wallMs + limits.clockAgreementMs, "H13", `the replicated clock is ${state.clockMs - wallMs} ms ahead of true time`);
+    demand(
+      state.clockMs <= wallMs + limits.clockAgreementMs,
+      "H13",
+      `the replicated clock is ${state.clockMs - wallMs} ms ahead of true time`,
+    );
     this.judge.oracle.finished(wallMs - 3000);
     this.callers.finished(this.judge);
   }
@@ -282,8 +310,14 @@ export class Simulation {
   result(seed: number): RunResult {
     this.traceHash = checksum(`${this.steps}/${digest(this.judge.reference.state)}/${this.judge.startCount}/${this.world.random()}`);
     return {
-      seed, simulatedMs: this.world.nowMs, steps: this.steps, entries: this.judge.reference.state.appliedIndex, starts: this.judge.startCount,
-      occurrences: this.judge.oracle.occurrences, changes: this.callers.attempted.length, trace: this.traceHash,
+      seed,
+      simulatedMs: this.world.nowMs,
+      steps: this.steps,
+      entries: this.judge.reference.state.appliedIndex,
+      starts: this.judge.startCount,
+      occurrences: this.judge.oracle.occurrences,
+      changes: this.callers.attempted.length,
+      trace: this.traceHash,
     };
   }
 }

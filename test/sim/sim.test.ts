@@ -66,13 +66,13 @@ describe("plays of a whole cluster", () => {
     assert.notEqual(simulation.nodes.find((node) => node.assembled?.replica.leads), leader, "the node with the wrong clock still leads");
   });
 
-  it("P8: a minority answers no_quorum in time, and running work goes on", async () => {
+  it("P8: a minority answers no_quorum in time", async () => {
     const simulation = await calmCluster(13);
     const [alone] = simulation.nodes;
     assert.ok(alone);
     simulation.isolate(alone);
     await simulation.until(18_000);
-    const answered = await simulation.askedAt(alone, 4_000);
+    const answered = await simulation.askedAt(alone, limits.noQuorumAnswerMs + 200);
     assert.equal(answered, "no_quorum");
   });
 });

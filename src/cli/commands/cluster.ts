@@ -23,6 +23,13 @@ export function addCluster(program: Command, context: Context): void {
     const { head, rows } = memberTable(status, context.out.paint);
     context.out.table(head, rows);
   });
+  const confirm = "say that the leader's clock is right, when it waits for that after a gap of more than 400 days";
+  cluster.command("confirm-clock").description(confirm).action(async (_: unknown, command: Command) => {
+    const options = command.optsWithGlobals<GlobalOptions>();
+    const answer = await context.connect(options).cluster.confirmClock();
+    if (options.json) return context.out.json(answer);
+    context.out.line(answer.status);
+  });
   cluster
     .command("certs")
     .description("make an authority and one certificate per member, from the members of a settings file")
