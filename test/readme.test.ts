@@ -51,7 +51,7 @@ async function helpOf(path: readonly string[]): Promise<string> {
 /** The commands that a help text lists. */
 function commandsIn(help: string): string[] {
   const list = help.split("\nCommands:\n")[1] ?? "";
-  return [...list.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name as string).filter((name) => name !== "help");
+  return [...list.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name as string).filter((name) => name !== "help");
 }
 
 test("the example of embedding is the program that the tests run", () => {

@@ -22,6 +22,7 @@ export class Checkpointer {
   private takenIndex: number;
   private takenAtMs: number;
   private busy = false;
+  private broken: PawlError | undefined;
   private waiting: (() => void)[] = [];
 
   constructor(state: State, store: StateStore, history: HistoryStore, log: RaftLog, system: System, failed: (error: Error) => void) {
@@ -64,11 +65,8 @@ export class Checkpointer {
     const index = state.appliedIndex;
     const at = { appliedIndex: index, scalars: state.encodeScalars(), position };
     takeCheckpoint(this.store, this.history, at, (error) => {
-      if (error)
-        return this.failed(
-          new PawlError("io", `a checkpoint could not be written: ${error.message}`, { outcome: "unknown", cause: error }),
-        );
-      this.finished(index, nowMs);
+      if (error) this.fail(error);
+      else this.finished(index, nowMs);
     });
     this.stats.freezeMs = Math.max(this.stats.freezeMs, this.system.monotonicMs() - nowMs);
   }
@@ -81,15 +79,29 @@ export class Checkpointer {
     this.stats.checkpoints++;
     this.stats.lastMs = nowMs - sinceMs;
     this.stats.longestMs = Math.max(this.stats.longestMs, this.stats.lastMs);
-    const waiting = this.waiting;
-    this.waiting = [];
-    for (const done of waiting) done();
+    this.goOn();
   }
 
-  /** Before an orderly end: resolves when nothing is in flight and, where the log allows it, all that was applied is in a checkpoint. */
+  private fail(cause: Error): void {
+    this.broken = new PawlError("io", `a checkpoint could not be written: ${cause.message}`, { outcome: "unknown", cause });
+    this.goOn();
+    this.failed(this.broken);
+  }
+
+  private goOn(): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const next of waiting) next();
+  }
+
+  /**
+   * Before an orderly end: resolves when nothing is in flight and, where the log allows it, all that was applied is in a checkpoint.
+   * Rejects when a checkpoint could not be written (M2).
+   */
   settle(): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const next = (): void => {
+        if (this.broken) return reject(this.broken);
         if (this.busy) return void this.waiting.push(next);
         if (this.state.appliedIndex === this.takenIndex || this.log.position().index < this.state.appliedIndex) return resolve();
         this.waiting.push(next);

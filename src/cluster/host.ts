@@ -287,9 +287,13 @@ export class Host {
     while ((this.session?.unsettled ?? 0) > 0 && this.system.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => this.system.after(limits.heartbeatMs / 2, resolve));
     }
-    this.ended = true;
     replica.stop();
-    await checkpointer.settle();
+    try {
+      await checkpointer.settle();
+    } catch (error) {
+      return this.fail(error instanceof Error ? error : new Error(messageOf(error)));
+    }
+    this.ended = true;
     await this.parts.closeLinks();
     await this.core.close();
     this.parts.post({ kind: "stopped" });

@@ -126,7 +126,7 @@ export class Simulation {
   /** Checkpoints come all the time, at any index. */
   private checkpoints(): void {
     const node = this.world.pick(this.nodes);
-    if (node.assembled && node.process?.alive) void node.assembled.checkpointer.settle();
+    if (node.assembled && node.process?.alive) node.assembled.checkpointer.settle().catch(() => undefined);
     if (this.storm) this.world.at(this.world.between(50, 1500), () => this.checkpoints());
   }
 
