@@ -7,7 +7,7 @@ import type { Process, World } from "./world.ts";
 
 export type StartSeen = { readonly sequence: number; readonly token: number; readonly node: string; readonly atMs: number };
 
-export type FaceWeather = { failRate: number; slowRate: number; hangMs: number };
+export type FaceWeather = { failRate: number; slowRate: number; slowMs: number; hangMs: number };
 
 type Attempt = { readonly token: number; startAtMs: number; done: boolean };
 
@@ -62,7 +62,7 @@ export class SimFace {
     const attempt: Attempt = { token, startAtMs, done: false };
     this.attempts.set(sequence, attempt);
     this.started({ sequence, token, node: this.node, atMs: world.nowMs });
-    const durationMs = world.chance(weather.slowRate) ? world.between(500, 6000) : world.between(0, 40);
+    const durationMs = world.chance(weather.slowRate) ? world.between(500, weather.slowMs) : world.between(0, 40);
     const failed = world.chance(weather.failRate);
     world.at(
       Math.min(durationMs, timeoutMs),

@@ -91,7 +91,7 @@ export class Simulation {
       ...options.faults,
     };
     this.disk = { writeMs: 1, stallRate: this.faults.slowDisk ? 0.01 : 0, stallMs: 1500 };
-    this.face = { failRate: 0.15, slowRate: this.faults.busy ? 0.8 : 0.1, hangMs: this.faults.hungFace ? 20_000 : 100 };
+    this.face = { failRate: 0.15, slowRate: this.faults.busy ? 0.8 : 0.1, slowMs: 6000, hangMs: this.faults.hungFace ? 20_000 : 100 };
     for (const id of ids) this.nodes.push(this.nodeOf(id, ids));
     this.callers = new Callers(world, this.nodes);
   }

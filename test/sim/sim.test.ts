@@ -35,7 +35,7 @@ describe("simulation", () => {
 /** A calm cluster of three that has run for a while. */
 async function calmCluster(seed: number): Promise<Simulation> {
   const simulation = new Simulation({ seed, nodes: 3, faults: peace });
-  Object.assign(simulation.face, { failRate: 0, slowRate: 0.6 });
+  Object.assign(simulation.face, { failRate: 0, slowRate: 0.6, slowMs: 90_000 });
   await simulation.begin();
   await simulation.until(12_000);
   return simulation;
