@@ -19,7 +19,7 @@ function testFiles(dir) {
 
 const tsc = join(root, "node_modules", ".bin", "tsc");
 const tasks = {
-  test: () => [node, ["--test", "--test-concurrency=2", ...(rest.length ? rest : testFiles(join(root, "test")))]],
+  test: () => [node, ["--test", "--test-concurrency=2", "--test-timeout=300000", ...(rest.length ? rest : testFiles(join(root, "test")))]],
   check: () => [node, [tsc, "-p", join(root, "test", "tsconfig.json"), ...rest]],
   sim: () => [node, [join(root, "test", "sim", "main.ts"), ...rest]],
   mutants: () => [node, [join(root, "test", "mutants", "main.ts"), ...rest]],
