@@ -8,8 +8,9 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { PawlError, messageOf } from "./base/errors.ts";
 import { limits } from "./limits.ts";
-import { formatAddress, isLoopback, parseAddress } from "./config/address.ts";
-import type { Address } from "./config/address.ts";
+import { formatAddress, isLoopback } from "./base/address.ts";
+import type { Address } from "./base/address.ts";
+import { parseAddress } from "./config/address.ts";
 import { readAdminToken } from "./config/admin-token.ts";
 import { checkIdentity } from "./config/identity.ts";
 import { isName, keys, nameExpected } from "./config/keys.ts";
@@ -20,7 +21,7 @@ import { checkShape, memberRows, placeIn, pluginRows, requiredSetting, settingOf
 import type { Row, Setting, Sources } from "./config/settings.ts";
 import { readToml } from "./config/toml.ts";
 
-export type { Address } from "./config/address.ts";
+export type { Address } from "./base/address.ts";
 
 export type MemberConfig = {
   readonly id: string;

@@ -3,7 +3,7 @@
 // (A7) Tokens are compared by their hashes in constant time, so that neither content nor length shows in the answer's time.
 
 import { createHash, timingSafeEqual } from "node:crypto";
-import { BlockList, isIP } from "node:net";
+import { isLoopback } from "../base/address.ts";
 import { PawlError } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import { HttpRefusal } from "./problem.ts";
@@ -40,17 +40,6 @@ function digest(text: string): Buffer {
 /** Throws forbidden when the principal lacks the permission. */
 export function authorize(principal: Principal, permission: Permission): void {
   if (!principal.may.has(permission)) throw new PawlError("forbidden", `${principal.name} lacks the permission ${permission}`);
-}
-
-/** Whether an address is of this machine alone. A name other than localhost is not trusted to be. */
-export function isLoopback(host: string): boolean {
-  if (host === "localhost") return true;
-  const family = isIP(host);
-  if (family === 0) return false;
-  const loopback = new BlockList();
-  loopback.addSubnet("127.0.0.0", 8, "ipv4");
-  loopback.addAddress("::1", "ipv6");
-  return loopback.check(host, family === 4 ? "ipv4" : "ipv6");
 }
 
 /** Throws config unless these settings are safe to listen with (A6). */

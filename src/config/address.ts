@@ -1,8 +1,7 @@
 // Owns: addresses as settings write them: "host:port", and networks as CIDR. Listening and dialling are src/net and src/api.
 
 import { isIP, isIPv4 } from "node:net";
-
-export type Address = { readonly host: string; readonly port: number };
+import type { Address } from "../base/address.ts";
 
 const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
 
@@ -19,15 +18,6 @@ export function parseAddress(text: string, portMin: 0 | 1 = 1): Address | undefi
 /** Digits and dots alone are an IPv4 address or a mistake, never a name. */
 function namesHost(host: string): boolean {
   return /^[\d.]+$/.test(host) ? isIPv4(host) : HOST_NAME.test(host);
-}
-
-export function formatAddress(address: Address): string {
-  return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
-}
-
-/** Whether only this machine can reach it. A name other than localhost may resolve to anything: it counts as reachable. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }
 
 /** "10.0.0.0/8" or "fd00::/8". */

@@ -7,7 +7,8 @@
 import { assert } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import type { System, Timer } from "../system.ts";
-import type { Address, PeerAddress } from "./address.ts";
+import type { Address } from "../base/address.ts";
+import type { PeerAddress } from "./address.ts";
 import type { TlsMaterial } from "./certificates.ts";
 import { isLinkName, lanes, whyRefuseCluster } from "./identity.ts";
 import type { Lane, LinkIdentity } from "./identity.ts";

@@ -15,7 +15,7 @@ import { TLSSocket, connect as connectTls } from "node:tls";
 import { messageOf } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import type { System, Timer } from "../system.ts";
-import { formatAddress } from "./address.ts";
+import { formatAddress } from "../base/address.ts";
 import type { PeerAddress } from "./address.ts";
 import type { TlsMaterial } from "./certificates.ts";
 import { encodeFrame } from "./frame.ts";

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { keyLines } from "../../src/config/toml.ts";
 import { allKeys, memberFields, pluginFields } from "../../src/config/keys.ts";
-import { formatAddress, isCidr, isLoopback, parseAddress } from "../../src/config/address.ts";
+import { formatAddress, isLoopback } from "../../src/base/address.ts";
+import { isCidr, parseAddress } from "../../src/config/address.ts";
 import type { KeyKind } from "../../src/config/keys.ts";
 import { folder, load, put, putTls } from "./helpers.ts";
 
