@@ -35,12 +35,6 @@ export class TrustedClock {
     this.baseMonotonicMs = monotonicMs;
   }
 
-  /** The clock was set by an operator's entry, perhaps back. */
-  set(clockMs: number, monotonicMs: number): void {
-    this.baseMs = clockMs;
-    this.baseMonotonicMs = monotonicMs;
-  }
-
   heard(node: string, wallMs: number): void {
     this.samples.set(node, { wallMs, atMs: this.system.monotonicMs() });
   }
