@@ -40,6 +40,7 @@ export class CoreLink {
   private lastId = 0;
   private readonly changes = new Map<number, Waiting<ChangeReply>>();
   private readonly queries = new Map<number, Waiting<Answered>>();
+  private readonly clusterChanges = new Map<number, Waiting<true>>();
   private readonly texts = new Map<number, (text: string) => void>();
   private readonly logs = new Map<number, (parts: readonly OutputPart[] | undefined) => void>();
   private outgoing: ChangeRequest[] = [];
@@ -87,6 +88,8 @@ export class CoreLink {
         return message.outcomes.forEach(({ id, reply, error }) => settle(this.changes, id, reply, error && received(error)));
       case "answered":
         return settle(this.queries, message.id, message.answered, message.error && received(message.error));
+      case "cluster_changed":
+        return settle(this.clusterChanges, message.id, true, message.error && received(message.error));
       case "start":
         return this.runner?.start(message.batch);
       case "stop_attempts":
@@ -124,10 +127,10 @@ export class CoreLink {
     this.ended = true;
     this.standing = { ready: false, reason: "the core has failed" };
     this.settleOpened.reject(error instanceof PawlError ? error : new PawlError("io", String(error), { cause: error }));
-    for (const waiting of this.changes.values()) waiting.reject(gone());
-    for (const waiting of this.queries.values()) waiting.reject(gone());
-    this.changes.clear();
-    this.queries.clear();
+    for (const waiting of [this.changes, this.queries, this.clusterChanges]) {
+      for (const { reject } of waiting.values()) reject(gone());
+      waiting.clear();
+    }
     this.settleStopped();
     this.settleFailed(error);
   }
@@ -147,6 +150,10 @@ export class CoreLink {
     return {
       change: (change, origin) => this.change(change, origin),
       query: (query, consistency) => this.query(query, consistency),
+      cluster: {
+        change: (request) => this.changeCluster({ kind: "membership", id: ++this.lastId, request }),
+        transfer: (to) => this.changeCluster({ kind: "transfer", id: ++this.lastId, to }),
+      },
       logs: (executionId) => this.findLogs(executionId, self),
       subscribe: (wake) => {
         this.subscribers.add(wake);
@@ -186,6 +193,14 @@ export class CoreLink {
     return new Promise((resolve, reject) => {
       this.queries.set(id, { resolve, reject });
       this.post({ kind: "query", id, query, consistency });
+    });
+  }
+
+  private async changeCluster(message: Extract<FaceToCore, { kind: "membership" | "transfer" }>): Promise<void> {
+    if (this.ended || this.stopping) throw new PawlError("unavailable", "this node is stopping; ask another one");
+    await new Promise<true>((resolve, reject) => {
+      this.clusterChanges.set(message.id, { resolve, reject });
+      this.post(message);
     });
   }
 

@@ -6,7 +6,7 @@
 //      although `oldest` lies after `after`. Without `after` only `newest` of the answer is looked at.
 // (A3) A filter speaks the public status words: "queued" also finds retrying executions, "running" also cancelling ones.
 
-import type { Answered, Change, ChangeOrigin, ChangeReply, Consistency, Query } from "../jobs/views.ts";
+import type { Answered, Change, ChangeOrigin, ChangeReply, Consistency, MembershipRequest, Query } from "../jobs/views.ts";
 
 export type OutputPart = {
   readonly attempt: number;
@@ -23,6 +23,12 @@ export type Member = { readonly selfId: string; readonly clusterName: string; re
 export interface Backend {
   change(change: Change, origin: ChangeOrigin): Promise<ChangeReply>;
   query(query: Query, consistency: Consistency): Promise<Answered>;
+  /** Both settle when it is done, or is on its way as the answer to the query "cluster" shows; else with a PawlError like `change`. */
+  readonly cluster: {
+    change(request: MembershipRequest): Promise<void>;
+    /** To whoever is furthest when `to` is undefined. */
+    transfer(to: string | undefined): Promise<void>;
+  };
   /** Output of an execution; undefined when none is kept (never was, or aged out). */
   logs(executionId: string): Promise<readonly OutputPart[] | undefined>;
   /** Calls `wake` when there may be new events, at most once per log entry. Returns the way to end that. */

@@ -11,6 +11,11 @@ export type ErrorCode =
   | "not_found" // 404
   | "exists" // 409
   | "conflict" // 409: the thing changed or is in a state that forbids it
+  | "change_pending" // 409: another change of the members is not finished
+  | "would_lose_quorum" // 409: without force
+  | "unknown_member" // 404
+  | "already_member" // 409: with other addresses
+  | "not_ready" // 409: a member that has not caught up
   | "key_reused" // 422: same Idempotency-Key, other body
   | "gone" // 410: aged out
   | "overloaded" // 429: a bound in limits.ts was reached

@@ -2,7 +2,7 @@
 // thread of a real node; assemble.ts puts the replica together, src/core.ts gives it disk, links and a port.
 
 import { assert, BugError, messageOf, PawlError } from "../base/errors.ts";
-import type { ClusterView, MemberView } from "../jobs/views.ts";
+import type { ClusterView, MembershipRequest, MemberView } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { System } from "../system.ts";
 import type { LinkIdentity } from "../net/identity.ts";
@@ -184,6 +184,10 @@ export class Host {
         return;
       case "query":
         return void this.answer(message);
+      case "membership":
+        return void this.settle(message.id, this.changeMembership(message.request));
+      case "transfer":
+        return void this.settle(message.id, this.transfer(message.to));
       case "results":
         return this.core.replica.results(message.batch);
       case "metrics":
@@ -226,6 +230,33 @@ export class Host {
         return this.fail(error instanceof Error ? error : new Error(String(error)));
       this.parts.post({ kind: "answered", id, error: sendable(error) });
     }
+  }
+
+  /** Answers within limits.proposalTimeoutMs; what takes longer goes on, and its outcome is then unknown to the caller. */
+  private async settle(id: number, change: Promise<void>): Promise<void> {
+    const late = new PawlError("timeout", "not done in time; `pawl cluster status` shows what became of it", { outcome: "unknown" });
+    let cancel = (): void => undefined;
+    const timeout = new Promise<void>((_, reject) => {
+      const timer = this.system.after(limits.proposalTimeoutMs, () => reject(late));
+      cancel = () => timer.cancel();
+    });
+    try {
+      await Promise.race([change, timeout]);
+      this.parts.post({ kind: "cluster_changed", id });
+    } catch (error) {
+      if (!(error instanceof PawlError)) return this.fail(error instanceof Error ? error : new Error(String(error)));
+      this.parts.post({ kind: "cluster_changed", id, error: sendable(error) });
+    } finally {
+      cancel();
+    }
+  }
+
+  private async changeMembership(request: MembershipRequest): Promise<void> {
+    throw new PawlError("unavailable", `this version cannot ${request.kind} members; nothing was changed`);
+  }
+
+  private async transfer(to: string | undefined): Promise<void> {
+    throw new PawlError("unavailable", `this version cannot hand leadership to ${to ?? "another member"}; nothing was changed`);
   }
 
   private readPoint(): Promise<void> {

@@ -4,7 +4,7 @@
 import { PawlError } from "../base/errors.ts";
 import type { ErrorCode, Outcome } from "../base/errors.ts";
 import type { KeyUse } from "../jobs/command.ts";
-import type { Answered, Change, ChangeReply, Consistency, Query } from "../jobs/views.ts";
+import type { Answered, Change, ChangeReply, Consistency, MembershipRequest, Query } from "../jobs/views.ts";
 import type { ResultBatch, StartBatch, StopBatch } from "../worker/types.ts";
 
 export type SentError = {
@@ -35,6 +35,9 @@ export type LogPart = {
 export type FaceToCore =
   | { readonly kind: "changes"; readonly changes: readonly ChangeRequest[] }
   | { readonly kind: "query"; readonly id: number; readonly query: Query; readonly consistency: Consistency }
+  | { readonly kind: "membership"; readonly id: number; readonly request: MembershipRequest }
+  /** Hand leadership to this member, or to whoever is furthest. */
+  | { readonly kind: "transfer"; readonly id: number; readonly to: string | undefined }
   | { readonly kind: "results"; readonly batch: ResultBatch }
   | { readonly kind: "metrics"; readonly id: number }
   /** Output kept by another node. */
@@ -48,6 +51,8 @@ export type CoreToFace =
   | { readonly kind: "opened" }
   | { readonly kind: "changed"; readonly outcomes: readonly ChangeOutcome[] }
   | { readonly kind: "answered"; readonly id: number; readonly answered?: Answered; readonly error?: SentError }
+  /** The outcome of "membership" and "transfer": done unless there is an error. */
+  | { readonly kind: "cluster_changed"; readonly id: number; readonly error?: SentError }
   | { readonly kind: "start"; readonly batch: StartBatch }
   | { readonly kind: "stop_attempts"; readonly batch: StopBatch }
   | { readonly kind: "metrics"; readonly id: number; readonly text: string }

@@ -36,6 +36,20 @@ export type ChangeReply = {
   readonly index: number;
 };
 
+/** A member as an operator names it: `peer` is "host:port", `api` the URL or "host:port" of its API. */
+export type MemberAddresses = { readonly id: string; readonly peer: string; readonly api: string };
+
+/**
+ * What an operator asks of the membership. Asking for what is so already is done at once. "add" as a voter begins as a learner, which is
+ * promoted when it has caught up; "replace" exchanges a member for another one in one step.
+ */
+export type MembershipRequest =
+  | { readonly kind: "add"; readonly member: MemberAddresses; readonly as: "voter" | "learner" }
+  | { readonly kind: "remove"; readonly id: string; readonly force: boolean }
+  | { readonly kind: "promote"; readonly id: string }
+  | { readonly kind: "demote"; readonly id: string; readonly force: boolean }
+  | { readonly kind: "replace"; readonly id: string; readonly member: MemberAddresses };
+
 export type Consistency = "linearizable" | "stale";
 
 export type Query =

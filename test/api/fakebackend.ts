@@ -6,7 +6,7 @@ import { patched } from "../../src/jobs/spec.ts";
 import type { JobSpec } from "../../src/jobs/spec.ts";
 import type {
   Answer, Answered, Change, ChangeOrigin, ChangeReply, ClusterView, Consistency, EventPosition, EventView, ExecutionView, JobView,
-  NodeView, Page, Query,
+  MembershipRequest, NodeView, Page, Query,
 } from "../../src/jobs/views.ts";
 import type { Backend, Health, Member, OutputPart } from "../../src/api/backend.ts";
 
@@ -85,6 +85,19 @@ export class FakeBackend implements Backend {
     const events = dropped ? [] : this.events.filter(({ position }) => before(after, position)).slice(0, query.limit);
     return { kind: "events", events, oldest: this.oldest, newest };
   }
+
+  readonly membership: MembershipRequest[] = [];
+  readonly transfers: (string | undefined)[] = [];
+  readonly cluster = {
+    change: async (request: MembershipRequest): Promise<void> => {
+      this.membership.push(request);
+      if (this.failure !== undefined) throw this.failure;
+    },
+    transfer: async (to: string | undefined): Promise<void> => {
+      this.transfers.push(to);
+      if (this.failure !== undefined) throw this.failure;
+    },
+  };
 
   async logs(executionId: string): Promise<OutputPart[] | undefined> {
     return this.outputs.get(executionId);
