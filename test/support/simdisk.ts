@@ -5,12 +5,16 @@
 // (M2) Completions run one by one, each after the promises that the one before settled have run, as in a real process.
 // (M3) A dead view refuses everything: what a crashed process still wants to run is the simulator's to drop.
 // (M4) All choices come from the generator that is handed in, so that a run repeats from its seed.
+// (M5) A write that fails may or may not be on the platters; a view whose fuse has burnt down loses its power at that very operation.
 
 import { assert } from "../../src/base/errors.ts";
 import type { Disk, Files, Kv, KvOp, KvRange } from "../../src/storage/disk.ts";
 
-/** Runs completions later: "write" for batches, "sync" for files. */
-export type Schedule = (delayClass: "write" | "sync", run: () => void) => void;
+/** Runs completions later, with an error when the disk reports one: "write" for batches, "sync" for files. */
+export type Schedule = (delayClass: "write" | "sync", run: (error?: Error) => void) => void;
+
+/** Thrown at the operation at which the power goes (M5). */
+export class PowerCut extends Error {}
 
 /** Batches kept one by one, so that each can still be dropped; older ones are merged. */
 const BATCHES_KEPT = 256;
@@ -20,6 +24,8 @@ export class SimStorage {
   readonly files = new Map<string, SimFile>();
   /** Files that were removed, and may be back after a crash. */
   readonly removed = new Map<string, SimFile>();
+  /** Databases whose removal is under way: whole, empty or gone after a crash. */
+  readonly removing = new Map<string, SimStore>();
   readonly random: () => number;
   private current: SimDisk | undefined;
 
@@ -47,8 +53,13 @@ export class SimStorage {
     for (const [name, store] of this.stores) {
       if (store.inFlight !== undefined && this.random() < 0.5) store.commit(store.inFlight);
       store.inFlight = undefined;
-      if (store.batches.length === 0 && store.base.size === 0) this.stores.delete(name);
+      if (store.batches.length === 0 && store.base.size === 0 && !store.created) this.stores.delete(name);
     }
+    for (const [name, store] of this.removing) {
+      const fate = this.random();
+      if (fate < 2 / 3) this.stores.set(name, fate < 1 / 3 ? store : new SimStore(true));
+    }
+    this.removing.clear();
     for (const [name, file] of this.removed) {
       if (!this.files.has(name) && this.random() < 0.5) this.files.set(name, file);
     }
@@ -67,8 +78,15 @@ export class SimStore {
   readonly base = new Map<string, Uint8Array>();
   readonly batches: (readonly KvOp[])[] = [];
   inFlight: readonly KvOp[] | undefined;
+  /** Whether a process has made it; else it was only looked at. */
+  created: boolean;
+  isOpen = false;
   private view = new Map<string, Uint8Array>();
   private sorted: string[] | undefined = [];
+
+  constructor(created = false) {
+    this.created = created;
+  }
 
   commit(ops: readonly KvOp[]): void {
     const own = ops.map((op) => ("put" in op ? { put: op.put, value: op.value.slice() } : op));
@@ -167,6 +185,8 @@ export class SimFile {
 export class SimDisk implements Disk {
   readonly files: Files;
   dead = false;
+  /** Operations that are still carried out before the power goes. */
+  fuse = Number.POSITIVE_INFINITY;
   private readonly storage: SimStorage;
   private readonly schedule: Schedule;
 
@@ -178,7 +198,31 @@ export class SimDisk implements Disk {
 
   async open(name: string): Promise<Kv> {
     this.mustLive();
-    return new SimKv(this.storage.store(name), this);
+    assert(!this.storage.removing.has(name), `${name} is opened while it is removed`);
+    const store = this.storage.store(name);
+    store.created = true;
+    store.isOpen = true;
+    return new SimKv(store, this);
+  }
+
+  databases(): string[] {
+    this.mustLive();
+    return [...this.storage.stores].filter(([, store]) => store.created).map(([name]) => name).sort();
+  }
+
+  remove(name: string): Promise<void> {
+    this.mustLive();
+    const store = this.storage.stores.get(name);
+    if (store === undefined) return Promise.resolve();
+    assert(!store.isOpen, `${name} is removed while it is open`);
+    this.storage.stores.delete(name);
+    this.storage.removing.set(name, store);
+    return new Promise((resolve) => {
+      this.later("sync", () => {
+        this.storage.removing.delete(name);
+        resolve();
+      });
+    });
   }
 
   async close(): Promise<void> {
@@ -187,17 +231,24 @@ export class SimDisk implements Disk {
 
   die(): void {
     this.dead = true;
+    for (const store of this.storage.stores.values()) store.isOpen = false;
   }
 
   /** A process that has died must not touch the storage any more (M3). */
   mustLive(): void {
     assert(!this.dead, "the disk is closed");
+    if (--this.fuse < 0) throw new PowerCut("the power is gone");
+  }
+
+  /** Whether what a failed write held came through all the same. */
+  survives(): boolean {
+    return this.storage.random() < 0.5;
   }
 
   /** Runs `run` as a completion, unless the process has died by then. */
-  later(delayClass: "write" | "sync", run: () => void): void {
-    this.schedule(delayClass, () => {
-      if (!this.dead) run();
+  later(delayClass: "write" | "sync", run: (error?: Error) => void): void {
+    this.schedule(delayClass, (error) => {
+      if (!this.dead) run(error);
     });
   }
 }
@@ -225,10 +276,13 @@ class SimKv implements Kv {
     const count = keys.length;
     const first = firstInRange(keys, range);
     const step = range.reverse === true ? -1 : 1;
-    for (let i = first; i >= 0 && i < count && rows.length < range.limit; i += step) {
+    const { limit, maxBytes = Number.POSITIVE_INFINITY } = range;
+    for (let i = first, bytes = 0; i >= 0 && i < count && rows.length < limit && bytes < maxBytes; i += step) {
       const key = keys[i] as string;
       if (!inRange(key, range)) break;
-      rows.push([key, this.store.get(key) as Uint8Array]);
+      const value = this.store.get(key) as Uint8Array;
+      rows.push([key, value]);
+      bytes += key.length + value.length;
     }
     return rows;
   }
@@ -237,16 +291,17 @@ class SimKv implements Kv {
     this.disk.mustLive();
     assert(this.store.inFlight === undefined, "one write per database is in flight (D1)");
     this.store.inFlight = ops;
-    this.disk.later("write", () => {
-      this.store.commit(ops);
+    this.disk.later("write", (error) => {
+      if (error === undefined || this.disk.survives()) this.store.commit(ops);
       this.store.inFlight = undefined;
       for (const resume of this.waiting.splice(0)) resume();
-      done();
+      done(error);
     });
   }
 
   async close(): Promise<void> {
     assert(this.store.inFlight === undefined, "closed while a write is in flight");
+    this.store.isOpen = false;
   }
 }
 
@@ -297,7 +352,8 @@ class SimFiles implements Files {
       const file = this.storage.files.get(name);
       return file === undefined ? [] : [{ file, length: file.length }];
     });
-    this.disk.later("sync", () => {
+    this.disk.later("sync", (error) => {
+      if (error !== undefined) return done(error);
       for (const { file, length } of covered) file.synced = Math.max(file.synced, Math.min(length, file.length));
       done();
     });
