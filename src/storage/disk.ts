@@ -14,6 +14,8 @@ export type KvRange = {
   readonly gte?: string | undefined;
   readonly lt?: string | undefined;
   readonly limit: number;
+  /** The page may end early once its keys and values have this many bytes; never before its first row. */
+  readonly maxBytes?: number | undefined;
   readonly reverse?: boolean | undefined;
 };
 
@@ -51,7 +53,12 @@ export type Soon = (run: () => void) => void;
 export type KvOptions = { readonly writeBufferBytes: number; readonly openFilesMax: number; readonly compression: boolean };
 
 export interface Disk {
+  /** Opens a database, or makes an empty one that is still there after a crash. */
   open(name: string, options: KvOptions): Promise<Kv>;
+  /** Names of the databases, sorted. */
+  databases(): string[];
+  /** Removes a closed database, if there is one, for good. A crash on the way leaves all or nothing of it. */
+  remove(name: string): Promise<void>;
   readonly files: Files;
   close(): Promise<void>;
 }

@@ -8,15 +8,20 @@
 // (L3) LevelDB 1.20 does not sync the directory when it starts a new write-ahead file. A write is done only when the directory
 //      has been synced as well, if it changed.
 // (L4) A large batch is handed over in slices, a turn of the loop each: classic-level copies every value within the call.
+// (L5) A database is renamed, durably, before its files are removed: no crash leaves a part of it under its name. LevelDB would open
+//      what is left and say nothing.
 
 import { ClassicLevel } from "classic-level";
-import { mkdirSync, statSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PawlError, assert, messageOf } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import { PosixFiles } from "./posixfiles.ts";
 import type { Disk, Files, Kv, KvOp, KvOptions, KvRange, Soon } from "./disk.ts";
+
+/** Ends the name of a folder whose database was removed. */
+const REMOVED = ".removed";
 
 type Level = ClassicLevel<string, Uint8Array>;
 
@@ -24,7 +29,7 @@ export class LevelDisk implements Disk {
   readonly files: Files;
   private readonly root: string;
   private readonly posix: PosixFiles;
-  private readonly opened: LevelKv[] = [];
+  private readonly opened = new Map<string, LevelKv>();
   private readonly soon: Soon;
 
   /** `root` is made, readable by its owner alone, if it does not exist. */
@@ -32,6 +37,7 @@ export class LevelDisk implements Disk {
     this.root = root;
     this.soon = soon;
     mkdirSync(root, { recursive: true, mode: 0o700 });
+    for (const name of this.folders()) if (name.endsWith(REMOVED)) rmSync(join(root, name), { recursive: true });
     this.posix = new PosixFiles(root);
     this.files = this.posix;
   }
@@ -54,13 +60,35 @@ export class LevelDisk implements Disk {
     } catch (error) {
       throw openError(path, error);
     }
-    const kv = new LevelKv(path, level, this.soon);
-    this.opened.push(kv);
+    const kv = new LevelKv(path, level, this.soon, () => this.opened.delete(name));
+    this.opened.set(name, kv);
     return kv;
   }
 
+  databases(): string[] {
+    return this.folders().filter((name) => !name.endsWith(REMOVED) && existsSync(join(this.root, name, "LOCK"))).sort();
+  }
+
+  async remove(name: string): Promise<void> {
+    assert(!this.opened.has(name), `${name} is removed while it is open`);
+    const path = join(this.root, name);
+    if (!existsSync(path)) return;
+    try {
+      await rename(path, path + REMOVED);
+      await syncDirectory(this.root);
+      await rm(path + REMOVED, { recursive: true });
+    } catch (error) {
+      const message = `${path} cannot be removed: ${messageOf(error)}; restart the node once the disk is sound`;
+      throw new PawlError("io", message, { cause: error });
+    }
+  }
+
+  private folders(): string[] {
+    return readdirSync(this.root, { withFileTypes: true }).filter((each) => each.isDirectory()).map(({ name }) => name);
+  }
+
   async close(): Promise<void> {
-    for (const kv of this.opened.splice(0)) await kv.close();
+    for (const kv of [...this.opened.values()]) await kv.close();
     this.posix.close();
   }
 }
@@ -71,10 +99,12 @@ class LevelKv implements Kv {
   private last: Promise<unknown> = Promise.resolve();
   private writing = false;
   private readonly soon: Soon;
+  private readonly closed: () => void;
   private directoryChangedNs: bigint;
 
-  constructor(path: string, level: Level, soon: Soon) {
+  constructor(path: string, level: Level, soon: Soon, closed: () => void) {
     this.soon = soon;
+    this.closed = closed;
     this.path = path;
     this.level = level;
     this.directoryChangedNs = changedNs(path);
@@ -109,6 +139,7 @@ class LevelKv implements Kv {
 
   async close(): Promise<void> {
     await this.locked(() => this.level.close());
+    this.closed();
   }
 
   /** Runs tasks one after the other (L2); a failed task is its caller's to handle and does not stop the next. */
@@ -119,15 +150,19 @@ class LevelKv implements Kv {
   }
 
   private async readPage(range: KvRange): Promise<[string, Uint8Array][]> {
-    const { gt, gte, lt, limit, reverse } = range;
+    const { gt, gte, lt, limit, reverse, maxBytes = Number.POSITIVE_INFINITY } = range;
     const bounds = { ...(gt !== undefined && { gt }), ...(gte !== undefined && { gte }), ...(lt !== undefined && { lt }) };
-    const iterator = this.level.iterator({ ...bounds, limit, reverse: reverse ?? false, highWaterMarkBytes: 1 << 20 });
+    const highWaterMarkBytes = Math.min(limits.storageSliceBytes, maxBytes);
+    const iterator = this.level.iterator({ ...bounds, limit, reverse: reverse ?? false, highWaterMarkBytes });
     try {
       const rows: [string, Uint8Array][] = [];
-      while (rows.length < limit) {
+      for (let bytes = 0; rows.length < limit && bytes < maxBytes; ) {
         const part = await iterator.nextv(limit - rows.length);
         if (part.length === 0) break;
-        for (const [key, value] of part) rows.push([key, plain(value)]);
+        for (const [key, value] of part) {
+          rows.push([key, plain(value)]);
+          bytes += key.length + value.length;
+        }
       }
       return rows;
     } catch (error) {

@@ -8,6 +8,7 @@ import type { Kv, KvOp } from "../../src/storage/disk.ts";
 import type { Bench, MakeBench } from "./bench.ts";
 
 export function kvContract(name: string, make: MakeBench): void {
+  pagesContract(name, make);
   describe(`${name}: databases`, () => {
     let bench: Bench;
     let kv: Kv;
@@ -25,21 +26,6 @@ export function kvContract(name: string, make: MakeBench): void {
       kv = await bench.disk().open("a", options);
       assert.deepEqual(await kv.page({ limit: 10 }), [["x", Uint8Array.of(4)], ["z", Uint8Array.of(3)]]);
       assert.deepEqual([kv.get("x"), kv.get("y")], [Uint8Array.of(4), undefined]);
-    });
-
-    test("databases are apart", async () => {
-      const other = await bench.disk().open("b", options);
-      await write(kv, [put("x", 1)]);
-      assert.equal(other.get("x"), undefined);
-    });
-
-    test("pages keep to their range, order and limit", async () => {
-      await write(kv, ["a", "b", "c", "d", "é", "\u{1f600}", "\uffee"].map((key) => put(key)));
-      assert.deepEqual(await keys({ gt: "a", lt: "d" }), ["b", "c"]);
-      assert.deepEqual(await keys({ gte: "a", lt: "b" }), ["a"]);
-      assert.deepEqual(await keys({ gte: "b", reverse: true, lt: "é", limit: 2 }), ["d", "c"]);
-      assert.deepEqual(await keys({ gt: "d" }), ["é", "\uffee", "\u{1f600}"], "by UTF-8 bytes, not by UTF-16 units");
-      assert.deepEqual(await keys({ gt: "b", lt: "b" }), []);
     });
 
     test("done comes after the call has returned (D3)", async () => {
@@ -64,6 +50,56 @@ export function kvContract(name: string, make: MakeBench): void {
       await assert.rejects(write(kv, [put("y", 1)]), /in flight/);
       await first;
       assert.deepEqual(await keys({}), ["x"]);
+    });
+  });
+
+  test(`${name}: databases are apart, listed and removed`, async () => {
+    const bench = make();
+    const kv = await bench.disk().open("a", options);
+    const other = await bench.disk().open("b", options);
+    await write(kv, [put("x", 1)]);
+    assert.equal(other.get("x"), undefined);
+    bench.disk().files.append("h/0/a", Uint8Array.of(1));
+    assert.deepEqual(bench.disk().databases(), ["a", "b"]);
+    await assert.rejects(async () => bench.disk().remove("b"), /while it is open/);
+    await other.close();
+    await bench.disk().remove("b");
+    await bench.disk().remove("c");
+    assert.deepEqual(bench.disk().databases(), ["a"]);
+    await bench.reopen();
+    assert.deepEqual(bench.disk().databases(), ["a"]);
+    assert.deepEqual(await (await bench.disk().open("b", options)).page({ limit: 9 }), [], "made anew, it is empty");
+    assert.deepEqual(bench.disk().databases(), ["a", "b"]);
+    await bench.end();
+  });
+}
+
+function pagesContract(name: string, make: MakeBench): void {
+  describe(`${name}: pages`, () => {
+    let bench: Bench;
+    let kv: Kv;
+    beforeEach(async () => {
+      bench = make();
+      kv = await bench.disk().open("a", options);
+    });
+    afterEach(() => bench.end());
+    const keys = async (range: object): Promise<string[]> => (await kv.page({ limit: 10, ...range })).map(([key]) => key);
+
+    test("pages keep to their range, order and limit", async () => {
+      await write(kv, ["a", "b", "c", "d", "é", "\u{1f600}", "\uffee"].map((key) => put(key)));
+      assert.deepEqual(await keys({ gt: "a", lt: "d" }), ["b", "c"]);
+      assert.deepEqual(await keys({ gte: "a", lt: "b" }), ["a"]);
+      assert.deepEqual(await keys({ gte: "b", reverse: true, lt: "é", limit: 2 }), ["d", "c"]);
+      assert.deepEqual(await keys({ gt: "d" }), ["é", "\uffee", "\u{1f600}"], "by UTF-8 bytes, not by UTF-16 units");
+      assert.deepEqual(await keys({ gt: "b", lt: "b" }), []);
+    });
+
+    test("a page ends early at its bytes, never before its first row", async () => {
+      await write(kv, ["a", "b", "c", "d"].map((key) => ({ put: key, value: new Uint8Array(400) })));
+      assert.deepEqual(await keys({ maxBytes: 1 }), ["a"]);
+      const few = await keys({ gt: "a", maxBytes: 700 });
+      assert.deepEqual(few, ["b", "c"]);
+      assert.deepEqual(await keys({ maxBytes: 1e6 }), ["a", "b", "c", "d"]);
     });
   });
 }

@@ -1,7 +1,7 @@
 // The disk contract on both disks, and what is special to each: owner, lock and damage of the real one, crashes of the simulated one.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -18,12 +18,12 @@ kvModel("simdisk", simBench, 200);
 filesContract("leveldisk", levelBench);
 filesContract("simdisk", simBench);
 
-describe("leveldisk alone", () => {
-  const inFolder = async (run: (path: string) => Promise<void>): Promise<void> => {
-    const root = mkdtempSync(join(tmpdir(), "pawl-storage-"));
-    await run(join(root, "data")).finally(() => rmSync(root, { recursive: true }));
-  };
+async function inFolder(run: (path: string) => Promise<void>): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), "pawl-storage-"));
+  await run(join(root, "data")).finally(() => rmSync(root, { recursive: true }));
+}
 
+describe("leveldisk alone", () => {
   test("only the owner may read the data directory", () =>
     inFolder(async (path) => {
       const disk = new LevelDisk(path, atOnce);
@@ -60,6 +60,17 @@ describe("leveldisk alone", () => {
       const second = new LevelDisk(path, atOnce).open("log", options);
       await assert.rejects(second, (error) => error instanceof PawlError && error.code === "config");
       await assert.rejects(new LevelDisk(path, atOnce).open("log", options), /another process/);
+      await disk.close();
+    }));
+
+  test("a removal that was cut short is finished when the disk is opened next (L5)", () =>
+    inFolder(async (path) => {
+      let disk = new LevelDisk(path, atOnce);
+      await write(await disk.open("state", options), [put("x", 1)]);
+      await disk.close();
+      renameSync(join(path, "state"), join(path, "state.removed"));
+      disk = new LevelDisk(path, atOnce);
+      assert.deepEqual([disk.databases(), readdirSync(path)], [[], []]);
       await disk.close();
     }));
 
@@ -108,6 +119,23 @@ describe("simdisk alone", () => {
       lengths.add(crashable.disk.files.size("f"));
     }
     assert.deepEqual([...lengths].sort(), [2, 3, 4]);
+  });
+
+  test("a removal under way at a crash leaves the database whole or gone", async () => {
+    const outcomes = new Set<string>();
+    for (let seed = 0; seed < 40; seed++) {
+      const crashable = new Crashable(seed);
+      const kv = await crashable.disk.open("a", options);
+      kv.write([put("x", 1)], () => undefined);
+      crashable.settle();
+      await kv.close();
+      void crashable.disk.remove("a");
+      crashable.crash();
+      const found = crashable.disk.databases();
+      const rows = await (await crashable.disk.open("a", options)).page({ limit: 9 });
+      outcomes.add(`${found.join()} ${rows.length}`);
+    }
+    assert.deepEqual([...outcomes].sort(), [" 0", "a 1"]);
   });
 
   test("batches can be dropped from the middle and the end", async () => {

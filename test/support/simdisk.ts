@@ -24,7 +24,7 @@ export class SimStorage {
   readonly files = new Map<string, SimFile>();
   /** Files that were removed, and may be back after a crash. */
   readonly removed = new Map<string, SimFile>();
-  /** Databases whose removal is under way: whole, empty or gone after a crash. */
+  /** Databases whose removal is under way: whole or gone after a crash. */
   readonly removing = new Map<string, SimStore>();
   readonly random: () => number;
   private current: SimDisk | undefined;
@@ -56,8 +56,7 @@ export class SimStorage {
       if (store.batches.length === 0 && store.base.size === 0 && !store.created) this.stores.delete(name);
     }
     for (const [name, store] of this.removing) {
-      const fate = this.random();
-      if (fate < 2 / 3) this.stores.set(name, fate < 1 / 3 ? store : new SimStore(true));
+      if (this.random() < 0.5) this.stores.set(name, store);
     }
     this.removing.clear();
     for (const [name, file] of this.removed) {
@@ -79,14 +78,10 @@ export class SimStore {
   readonly batches: (readonly KvOp[])[] = [];
   inFlight: readonly KvOp[] | undefined;
   /** Whether a process has made it; else it was only looked at. */
-  created: boolean;
+  created = false;
   isOpen = false;
   private view = new Map<string, Uint8Array>();
   private sorted: string[] | undefined = [];
-
-  constructor(created = false) {
-    this.created = created;
-  }
 
   commit(ops: readonly KvOp[]): void {
     const own = ops.map((op) => ("put" in op ? { put: op.put, value: op.value.slice() } : op));
