@@ -100,6 +100,7 @@ function raftOf(id: string, voters: readonly string[], log: RaftLog, appliedInde
     logCacheMaxBytes,
     readsWaitingMax,
   };
-  const options = { id, membership: { voters: [[...voters].sort()], learners: [] }, ...timing, random: () => system.random() };
-  return new Raft(options, { hardState: log.hardState, log, appliedIndex }, system.monotonicMs());
+  const membership = { index: 0, membership: { voters: [[...voters].sort()], learners: [], places: new Map<string, string>() } };
+  const restored = { hardState: log.hardState, log, appliedIndex, membership, joining: false };
+  return new Raft({ id, ...timing, random: () => system.random() }, restored, system.monotonicMs());
 }

@@ -63,6 +63,7 @@ export interface ReplicaEvents {
 }
 
 const APPLY_PER_TURN_MAX_BYTES = 4 * 1024 * 1024;
+const NOTHING = new Uint8Array(0);
 
 export class Replica {
   readonly id: string;
@@ -292,12 +293,14 @@ export class Replica {
   }
 
   private applyOne(entry: Entry, nowMs: number): void {
-    const replies = applyEntry(this.state, entry.index, entry.data);
+    // What a membership entry means is the consensus core's; the state only counts it.
+    const command = entry.kind === "command" ? entry.data : NOTHING;
+    const replies = applyEntry(this.state, entry.index, command);
     this.stats.entriesApplied++;
-    if (entry.data.length > 0) this.clock.applied(readHeader(entry.data).clockMs, nowMs);
+    if (command.length > 0) this.clock.applied(readHeader(command).clockMs, nowMs);
     this.proposals.applied(entry.index, entry.term, replies, this.state.idSpace);
     this.session?.entryApplied(nowMs);
-    if (entry.data.length === 0) this.termBegun(entry.term);
+    if (entry.kind === "command" && entry.data.length === 0) this.termBegun(entry.term);
   }
 
   /** A leader's first entry of its term is applied: if it is this node's, it may lead now (R3). */

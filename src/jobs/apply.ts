@@ -30,7 +30,7 @@ const keyed: ReadonlyMap<number, Keyed> = new Map<number, Keyed>([
   [commandKind.cancelExecution, applyCancelExecution],
 ]);
 
-/** Applies one entry. `data` may be empty: a leader's first entry of its term changes nothing. */
+/** Applies one entry. `data` may be empty: a leader's first entry of its term, like an entry that is not a command, changes nothing. */
 export function applyEntry(state: State, index: number, data: Uint8Array): Replies {
   assert(index === state.appliedIndex + 1, `entry ${index} applied after ${state.appliedIndex}`);
   state.appliedIndex = index;

@@ -66,13 +66,14 @@ export class Core {
 
   constructor(options: RaftOptions, restored: Restored, nowMs: number) {
     const { hardState, log, appliedIndex } = restored;
+    const { membership } = restored.membership;
     this.options = options;
     this.id = options.id;
-    this.voters = options.membership.voters;
-    const voters = new Set(options.membership.voters.flat());
+    this.voters = membership.voters;
+    const voters = new Set(membership.voters.flat());
     this.isVoter = voters.has(options.id);
     this.otherVoters = [...voters].filter((id) => id !== options.id).sort();
-    this.others = [...new Set([...voters, ...options.membership.learners])].filter((id) => id !== options.id).sort();
+    this.others = [...new Set([...voters, ...membership.learners])].filter((id) => id !== options.id).sort();
     this.log = new RaftLog(log, options.logCacheMaxBytes);
     this.quota = new Quota(options.uncommittedMaxBytes);
     this.reads = new Reads(options.readsWaitingMax, options.electionTimeoutMs, Math.floor(options.random() * 2 ** 40));

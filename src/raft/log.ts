@@ -28,7 +28,7 @@ function fitting(entries: readonly Entry[], at: number, end: number, maxBytes: n
   return count;
 }
 
-const released: Entry = { index: 0, term: 0, data: new Uint8Array(0) };
+const released: Entry = { index: 0, term: 0, kind: "command", data: new Uint8Array(0) };
 
 export class RaftLog {
   private readonly reader: LogReader;

@@ -18,7 +18,7 @@ const NOTHING: readonly Entry[] = [];
 
 /** Appends to the leader's own log; what follows from it leaves with the next `take`. */
 export function appendAsLeader(core: Core, data: Uint8Array): Entry {
-  const entry = { index: core.log.lastIndex + 1, term: core.term, data };
+  const entry: Entry = { index: core.log.lastIndex + 1, term: core.term, kind: "command", data };
   core.log.append([entry]);
   core.quota.add(data.length);
   core.appendsDue = true;

@@ -4,28 +4,41 @@
 
 export type NodeId = string;
 
-/** One log entry. `data` is opaque here; empty data is a leader's first entry of its term. */
-export type Entry = { readonly index: number; readonly term: number; readonly data: Uint8Array };
+/** A command is the state machine's and opaque here, empty as a leader's first entry of its term; a membership is the core's own. */
+export type EntryKind = "command" | "membership";
+
+export type Entry = { readonly index: number; readonly term: number; readonly kind: EntryKind; readonly data: Uint8Array };
 
 /** What must survive a restart beside the entries. `vote` is "" when none was given in `term`. */
 export type HardState = { readonly term: number; readonly vote: NodeId; readonly commit: number };
 
-/** One or (in a joint configuration) two sets of voters, and learners. Static in this version: one set. */
-export type Membership = { readonly voters: readonly (readonly NodeId[])[]; readonly learners: readonly NodeId[] };
+/** One or (in a joint configuration) two sets of voters, and learners. `places` says where each member is found; opaque here. */
+export type Membership = {
+  readonly voters: readonly (readonly NodeId[])[];
+  readonly learners: readonly NodeId[];
+  readonly places: ReadonlyMap<NodeId, string>;
+};
 
-/** What is on disk, as the core may ask for it. Implemented by src/storage; all synchronous. Indexes start at 1. */
+/** A membership and the entry that brought it; index 0 is what a cluster was founded with. */
+export type MembershipAt = { readonly index: number; readonly membership: Membership };
+
+/**
+ * What is on disk, as the core may ask for it. Implemented by src/storage; all synchronous. Indexes start at 1. `firstIndex` may grow
+ * between calls, up to what was applied; a log without entries ends at `firstIndex - 1`.
+ */
 export interface LogReader {
   readonly firstIndex: number;
   readonly lastIndex: number;
-  /** Term of a stored entry; undefined outside [firstIndex, lastIndex]. Term of index 0 is 0 (known to the core). */
+  /** Term of a stored entry, or of `firstIndex - 1` when that was dropped; otherwise undefined. Index 0 is not asked for. */
   term(index: number): number | undefined;
+  /** The membership entries that are stored now, in order. */
+  membershipEntries(): readonly Entry[];
   /** Stored entries from `from` up to `to` (inclusive), at least one, cut when `maxBytes` of data are exceeded. */
   entries(from: number, to: number, maxBytes: number): Entry[];
 }
 
 export type RaftOptions = {
   readonly id: NodeId;
-  readonly membership: Membership;
   /** A follower starts to campaign after a uniformly drawn [electionTimeoutMs, 2 * electionTimeoutMs) of silence. */
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
@@ -38,7 +51,15 @@ export type RaftOptions = {
   readonly random: () => number;
 };
 
-export type Restored = { readonly hardState: HardState; readonly log: LogReader; readonly appliedIndex: number };
+export type Restored = {
+  readonly hardState: HardState;
+  readonly log: LogReader;
+  readonly appliedIndex: number;
+  /** What was in force at `appliedIndex`; newer ones are found in the log. */
+  readonly membership: MembershipAt;
+  /** The node is new, or was wiped: it knows no membership and promises nothing while its log is empty. */
+  readonly joining: boolean;
+};
 
 /**
  * `term` is the sender's, except that a pre-vote and its grant carry the term the sender would campaign in. `round` of a pre-vote

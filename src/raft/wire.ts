@@ -1,7 +1,7 @@
 // Owns: messages as plain arrays for the links, and back. An array begins with the number of its kind; fields follow in a fixed order.
 // Packing into bytes is the link's, what a message means the core's.
 // (W1) Nothing from outside is trusted: each field is checked for type and range, and an array has exactly its fields.
-// (W2) Entries travel as columns of terms and data; their indexes follow from prevIndex, so they cannot have gaps.
+// (W2) Entries travel as columns of terms, kinds and data; their indexes follow from prevIndex, so they cannot have gaps.
 // (W3) Numbers of kinds and the order of fields are part of the protocol: new ones are added at the end, none is used again.
 
 import { PawlError, assert } from "../base/errors.ts";
@@ -20,6 +20,7 @@ const KINDS = [
   "read_index_reply",
   "timeout_now",
 ] as const;
+const ENTRY_KINDS = ["command", "membership"] as const;
 const NUMBERS: ReadonlyMap<Message["kind"], number> = new Map(KINDS.map((kind, number) => [kind, number]));
 
 /** A positional array of numbers, booleans, Uint8Arrays and arrays of them. */
@@ -51,15 +52,17 @@ export function encodeMessage(message: Message): unknown[] {
   }
 }
 
-function columns(prevIndex: number, entries: readonly Entry[]): [number[], Uint8Array[]] {
+function columns(prevIndex: number, entries: readonly Entry[]): [number[], number[], Uint8Array[]] {
   const terms: number[] = [];
+  const kinds: number[] = [];
   const data: Uint8Array[] = [];
   for (const entry of entries) {
     assert(entry.index === prevIndex + terms.length + 1, "entries of a message follow on each other (W2)");
     terms.push(entry.term);
+    kinds.push(ENTRY_KINDS.indexOf(entry.kind));
     data.push(entry.data);
   }
-  return [terms, data];
+  return [terms, kinds, data];
 }
 
 /** Reads the fields of one array in order. */
@@ -145,14 +148,17 @@ function decodeAppend(term: number, fields: Fields): Message {
   const prevTerm = fields.number();
   const commit = fields.number();
   const terms = fields.list();
+  const kinds = fields.list();
   const data = fields.list();
-  if (terms.length !== data.length) throw invalid("entries have as many terms as data");
+  if (terms.length !== data.length || kinds.length !== data.length) throw invalid("entries have as many terms and kinds as data");
   natural(prevIndex + terms.length);
   const entries: Entry[] = [];
   for (let i = 0; i < terms.length; i++) {
     const bytes = data[i];
+    const kind = ENTRY_KINDS[natural(kinds[i])];
+    if (kind === undefined) throw invalid("unknown kind of entry");
     if (!(bytes instanceof Uint8Array)) throw invalid("the data of an entry is not bytes");
-    entries.push({ index: prevIndex + 1 + i, term: natural(terms[i]), data: bytes });
+    entries.push({ index: prevIndex + 1 + i, term: natural(terms[i]), kind, data: bytes });
   }
   return { kind: "append", term, prevIndex, prevTerm, entries, commit };
 }

@@ -51,6 +51,7 @@ export class RaftLog implements LogReader {
   private readonly kv: Kv;
   private readonly writes = new Steps();
   private readonly terms = new Steps();
+  private memberships: Entry[] = [];
   private state: HardState = { term: 0, vote: "", commit: 0 };
   private last = 0;
   private newest = 0;
@@ -76,6 +77,10 @@ export class RaftLog implements LogReader {
 
   term(index: number): number | undefined {
     return index < this.firstIndex || index > this.last ? undefined : this.terms.at(index);
+  }
+
+  membershipEntries(): readonly Entry[] {
+    return this.memberships;
   }
 
   /** Throws PawlError("quarantined") when a stored value fails its checks. `data` are views into what was read. */
@@ -180,10 +185,13 @@ export class RaftLog implements LogReader {
     if (truncateFrom !== 0) {
       this.writes.truncate(truncateFrom);
       this.terms.truncate(truncateFrom);
+      this.memberships = this.memberships.filter(({ index }) => index < truncateFrom);
     }
     const first = entries[0];
     if (first !== undefined) this.writes.push(first.index, write.number);
     for (const { index, term } of entries) if (this.terms.length === 0 || this.terms.at(index) !== term) this.terms.push(index, term);
+    // Copied, because views would hold the whole write in memory.
+    for (const entry of entries) if (entry.kind === "membership") this.memberships.push({ ...entry, data: entry.data.slice() });
     this.last = write.lastIndex;
     this.state = hardState;
     this.newest = write.number;

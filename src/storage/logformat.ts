@@ -1,7 +1,7 @@
 // Owns: the bytes of one write to the Raft log. Which writes may follow each other is the business of log.ts. Little-endian:
 //   version u8 | previous seal u32 | term u48, vote text, commit u48 | truncateFrom u48 (0: nothing) | lastIndex u48, lastTerm u48 |
-//   count u32 | per entry: index u48, term u48, crc u32, length u32, data | seal u32
-// (E1) An entry's CRC covers its index, term and data and is chained to the entry before it; the first one's to the previous seal.
+//   count u32 | per entry: index u48, term u48, kind u8, crc u32, length u32, data | seal u32
+// (E1) An entry's CRC covers its index, term, kind and data and is chained to the entry before it; the first one's to the previous seal.
 // (E2) The seal covers key and value (quarantine.ts); it is checked before anything here is called.
 
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
@@ -21,8 +21,9 @@ export type StoredWrite = {
 };
 
 const VERSION = 1;
-const ENTRY_HEADER_BYTES = 20;
-const PLACE_BYTES = 12;
+const ENTRY_HEADER_BYTES = 21;
+const PLACE_BYTES = 13;
+const ENTRY_KINDS = ["command", "membership"] as const;
 
 /** Sorts like the number, up to 2^53. */
 export function writeKey(number: number): string {
@@ -42,10 +43,12 @@ export function encodeWrite(key: string, write: StoredWrite): Uint8Array {
   out.u48(write.lastTerm);
   out.u32(write.entries.length);
   let crc = write.previousSeal;
-  for (const { index, term, data } of write.entries) {
-    crc = entryChecksum(index, term, data, crc);
+  for (const { index, term, kind, data } of write.entries) {
+    const kindNumber = ENTRY_KINDS.indexOf(kind);
+    crc = entryChecksum(index, term, kindNumber, data, crc);
     out.u48(index);
     out.u48(term);
+    out.u8(kindNumber);
     out.u32(crc);
     out.bytes(data);
   }
@@ -79,21 +82,26 @@ function readHead(reader: ByteReader): Omit<StoredWrite, "number" | "entries"> &
 function readEntry(reader: ByteReader, previous: number, out: Entry[]): number {
   const index = reader.u48();
   const term = reader.u48();
+  const kindNumber = reader.u8();
   const crc = reader.u32();
   const data = reader.bytes();
-  if (crc !== entryChecksum(index, term, data, previous)) throw quarantined("raft log", `the entry at index ${index} fails its checksum`);
-  out.push({ index, term, data });
+  const matches = crc === entryChecksum(index, term, kindNumber, data, previous);
+  if (!matches) throw quarantined("raft log", `the entry at index ${index} fails its checksum`);
+  const kind = ENTRY_KINDS[kindNumber];
+  if (kind === undefined) throw quarantined("raft log", `the entry at index ${index} is of a kind not known to this version of Pawl`);
+  out.push({ index, term, kind, data });
   return crc;
 }
 
 const place = new DataView(new ArrayBuffer(PLACE_BYTES));
 const placeBytes = new Uint8Array(place.buffer);
 
-function entryChecksum(index: number, term: number, data: Uint8Array, previous: number): number {
+function entryChecksum(index: number, term: number, kind: number, data: Uint8Array, previous: number): number {
   const high = Math.floor(index / 2 ** 32);
   place.setUint32(0, index % 2 ** 32, true);
   place.setUint16(4, high, true);
   place.setUint32(6, term % 2 ** 32, true);
   place.setUint16(10, Math.floor(term / 2 ** 32), true);
+  place.setUint8(12, kind);
   return checksum(data, checksum(placeBytes, previous));
 }

@@ -57,13 +57,13 @@ export class SimNode implements Observed {
   }
 }
 
-export type ClusterOptions = Partial<Omit<RaftOptions, "id" | "membership" | "random">>;
+export type ClusterOptions = Partial<Omit<RaftOptions, "id" | "random">>;
 
 export class SimCluster {
   readonly membership: Membership;
   readonly nodes = new Map<NodeId, SimNode>();
   readonly invariants: Invariants;
-  readonly options: Omit<RaftOptions, "id" | "membership" | "random">;
+  readonly options: Omit<RaftOptions, "id" | "random">;
   flying: Flying[] = [];
   /** Links "from>to" on which everything sent is lost. */
   readonly cut = new Set<string>();
@@ -75,7 +75,8 @@ export class SimCluster {
   /** Bytes fetched at once for applying. */
   applyMaxBytes = 1 << 20;
 
-  constructor(membership: Membership, seed: number, options: ClusterOptions = {}) {
+  constructor(founders: Pick<Membership, "voters" | "learners">, seed: number, options: ClusterOptions = {}) {
+    const membership = { ...founders, places: new Map<NodeId, string>() };
     this.membership = membership;
     this.random = generator(seed);
     this.options = {
@@ -105,8 +106,9 @@ export class SimCluster {
   start(id: NodeId): void {
     const node = this.node(id);
     const { hardState, appliedIndex } = node.store;
-    const options: RaftOptions = { ...this.options, id, membership: this.membership, random: this.random };
-    node.raft = new Raft(options, { hardState, log: node.store, appliedIndex }, node.nowMs);
+    const options: RaftOptions = { ...this.options, id, random: this.random };
+    const membership = { index: 0, membership: this.membership };
+    node.raft = new Raft(options, { hardState, log: node.store, appliedIndex, membership, joining: false }, node.nowMs);
     node.appliedEntries.length = appliedIndex;
     this.invariants.restarted(id, appliedIndex);
     this.pump(node);

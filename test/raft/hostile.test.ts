@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Message } from "../../src/raft/types.ts";
+import type { Entry, EntryKind, Message } from "../../src/raft/types.ts";
 import { generator, SimCluster, type SimNode } from "./cluster.ts";
 
 class Hostile {
@@ -38,7 +38,10 @@ class Hostile {
     const known = Number.isSafeInteger(index) ? node.core.term(index) : undefined;
     const data = new Uint8Array(Math.floor(this.random() * 20));
     const count = Math.floor(this.random() * 4);
-    const entries = Array.from({ length: count }, (_, i) => ({ index: index + 1 + i, term: this.number(status.term), data }));
+    const entry = (i: number): Entry => {
+      return { index: index + 1 + i, term: this.number(status.term), kind: this.pick<EntryKind>("command", "membership"), data };
+    };
+    const entries = Array.from({ length: count }, (_, i) => entry(i));
     return this.pick<Message>(
       { kind: "pre_vote", term, lastIndex: index, lastTerm: entryTerm, round },
       { kind: "pre_vote_reply", term, granted: this.flag(), round },

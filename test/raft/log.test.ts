@@ -34,7 +34,7 @@ class Model {
     const count = 1 + Math.floor(this.random() * 3);
     for (let i = 0; i < count; i++) {
       const data = new Uint8Array(Math.floor(this.random() * 30));
-      const entry = { index: this.expected.length + 1, term: this.term, data };
+      const entry: Entry = { index: this.expected.length + 1, term: this.term, kind: "command", data };
       this.expected.push(entry);
       this.log.append([entry]);
     }
@@ -97,7 +97,7 @@ test("the log equals its model after every step", () => {
 
 test("a cut below what memory keeps is right about the term before it", () => {
   const disk = new SimDisk();
-  disk.entriesStored = [1, 1, 2, 2, 3].map((term, i) => ({ index: i + 1, term, data: new Uint8Array(1) }));
+  disk.entriesStored = [1, 1, 2, 2, 3].map((term, i) => ({ index: i + 1, term, kind: "command", data: new Uint8Array(1) }));
   const log = new RaftLog(disk, 0);
   log.truncate(3);
   assert.deepEqual([log.lastIndex, log.lastTerm, log.durableIndex], [2, 1, 2]);

@@ -41,7 +41,7 @@ function numbers(list: string | undefined): number[] {
 }
 
 function entriesOf(firstIndex: number, terms: readonly number[]): Entry[] {
-  return terms.map((term, i) => ({ index: firstIndex + i, term, data: utf8Bytes(`e${firstIndex + i}t${term}`) }));
+  return terms.map((term, i) => ({ index: firstIndex + i, term, kind: "command", data: utf8Bytes(`e${firstIndex + i}t${term}`) }));
 }
 
 export class Play {

@@ -18,6 +18,10 @@ export class SimDisk implements LogReader {
     return index < this.firstIndex ? undefined : this.entriesStored[index - 1]?.term;
   }
 
+  membershipEntries(): Entry[] {
+    return this.entriesStored.filter(({ kind }) => kind === "membership");
+  }
+
   entries(from: number, to: number, maxBytes: number): Entry[] {
     assert(from >= this.firstIndex && to <= this.lastIndex, "the core asks only for stored entries");
     const out: Entry[] = [];

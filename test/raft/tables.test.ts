@@ -45,7 +45,7 @@ test("8 up-to-date rule: all combinations of last term and length", () => {
     for (const length of [1, 2, 3]) {
       const made = new SimCluster({ voters: [["1", "2"]], learners: [] }, 3);
       const { store } = made.node("2");
-      store.entriesStored = [1, 2].map((one) => ({ index: one, term: 2, data: new Uint8Array(1) }));
+      store.entriesStored = [1, 2].map((one) => ({ index: one, term: 2, kind: "command", data: new Uint8Array(1) }));
       store.hardState = { term: 3, vote: "", commit: 0 };
       made.start("2");
       made.deliver({ from: "1", to: "2", message: { kind: "vote", term: 4, lastIndex: length, lastTerm: term, transfer: false } });
@@ -74,10 +74,11 @@ test("11 timeouts are spread over [T, 2T), and nodes seldom fire together", () =
   assert.ok(together <= 300, `${together} of 1000 rounds have two nodes within 10 ms`);
 });
 
-function alone(id: string, random: () => number, membership: Membership = { voters: [["1", "2", "3", "4", "5"]], learners: [] }): Raft {
+type Founders = Pick<Membership, "voters" | "learners">;
+
+function alone(id: string, random: () => number, founders: Founders = { voters: [["1", "2", "3", "4", "5"]], learners: [] }): Raft {
   const options = {
     id,
-    membership,
     electionTimeoutMs: 1000,
     heartbeatMs: 100,
     appendsInFlightMax: 2,
@@ -87,7 +88,9 @@ function alone(id: string, random: () => number, membership: Membership = { vote
     readsWaitingMax: 10,
     random,
   };
-  return new Raft(options, { hardState: { term: 0, vote: "", commit: 0 }, log: new SimDisk(), appliedIndex: 0 }, 0);
+  const membership = { index: 0, membership: { ...founders, places: new Map<string, string>() } };
+  const hardState = { term: 0, vote: "", commit: 0 };
+  return new Raft(options, { hardState, log: new SimDisk(), appliedIndex: 0, membership, joining: false }, 0);
 }
 
 test("23 a node that takes itself for a learner votes when asked, for it may have been promoted unawares", () => {
@@ -125,7 +128,7 @@ test("26 ack matrix: committed if and only if a majority holds it, the leader's 
 
 test("31 ten thousand divergent entries are bridged in a few probes", () => {
   const made = new SimCluster({ voters: [["1", "2", "3"]], learners: [] }, 3);
-  const entries = (terms: number[]) => terms.map((term, i) => ({ index: i + 1, term, data: new Uint8Array(1) }));
+  const entries = (terms: number[]) => terms.map((term, i) => ({ index: i + 1, term, kind: "command" as const, data: new Uint8Array(1) }));
   const long = entries([1, ...new Array<number>(10_000).fill(3)]);
   for (const id of ["1", "2"]) made.node(id).store.entriesStored = entries([1, ...new Array<number>(5_000).fill(2), 4]);
   made.node("3").store.entriesStored = long;

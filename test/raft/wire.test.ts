@@ -11,7 +11,8 @@ import { decodeMessage, encodeMessage } from "../../src/raft/wire.ts";
 const seed = 20_261_121;
 const natural = fc.maxSafeNat();
 const index = fc.nat(2 ** 40);
-const entries = fc.array(fc.record({ term: natural, data: fc.uint8Array({ maxLength: 40 }) }), { maxLength: 6 });
+const entryKind = fc.constantFrom("command" as const, "membership" as const);
+const entries = fc.array(fc.record({ term: natural, kind: entryKind, data: fc.uint8Array({ maxLength: 40 }) }), { maxLength: 6 });
 
 const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: fc.constant("pre_vote" as const), term: natural, lastIndex: natural, lastTerm: natural, round: natural }),
@@ -83,8 +84,10 @@ test("anything at all is a message or refused", () => {
 });
 
 test("columns of unequal length and data that is no bytes are refused", () => {
-  refused([4, 1, 0, 0, 0, [1], []]);
-  refused([4, 1, 0, 0, 0, [], [new Uint8Array(1)]]);
-  refused([4, 1, 0, 0, 0, [1], ["text"]]);
-  refused([4, 1, Number.MAX_SAFE_INTEGER, 0, 0, [1], [new Uint8Array(1)]]);
+  refused([4, 1, 0, 0, 0, [1], [0], []]);
+  refused([4, 1, 0, 0, 0, [], [0], [new Uint8Array(1)]]);
+  refused([4, 1, 0, 0, 0, [1], [], [new Uint8Array(1)]]);
+  refused([4, 1, 0, 0, 0, [1], [2], [new Uint8Array(1)]]);
+  refused([4, 1, 0, 0, 0, [1], [0], ["text"]]);
+  refused([4, 1, Number.MAX_SAFE_INTEGER, 0, 0, [1], [0], [new Uint8Array(1)]]);
 });

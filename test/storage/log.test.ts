@@ -12,7 +12,7 @@ import type { SimStore } from "../support/simdisk.ts";
 import type { Bench, MakeBench } from "./bench.ts";
 
 const data = (index: number, term: number): Uint8Array => new Uint8Array(10).fill((index * 7 + term) & 255);
-const entry = (index: number, term: number): Entry => ({ index, term, data: data(index, term) });
+const entry = (index: number, term: number): Entry => ({ index, term, kind: "command", data: data(index, term) });
 const range = (from: number, to: number, term: number): Entry[] => Array.from({ length: to - from + 1 }, (_, i) => entry(from + i, term));
 const hard = (term: number, vote = "", commit = 0): HardState => ({ term, vote, commit });
 let writes = 0;
@@ -261,13 +261,28 @@ test("a sound value whose tail, chain or order is wrong does not open (G2, G3)",
   }
 });
 
+test("membership entries are kept at hand, up to what is cut, also after a restart", async () => {
+  const bench = simBench();
+  const open = async (): Promise<RaftLog> => openLog(await bench.disk().open("log", options));
+  const membership = (index: number, term: number): Entry => ({ ...entry(index, term), kind: "membership" });
+  const log = await open();
+  await write(log, logWrite(hard(1), [entry(1, 1), membership(2, 1), entry(3, 1), membership(4, 1)]));
+  assert.deepEqual(log.membershipEntries(), [membership(2, 1), membership(4, 1)]);
+  await write(log, logWrite(hard(2), [membership(4, 2), membership(5, 2)], 4));
+  await bench.reopen();
+  const reopened = await open();
+  assert.deepEqual(reopened.membershipEntries(), [membership(2, 1), membership(4, 2), membership(5, 2)]);
+  assert.deepEqual(reopened.entries(1, 2, 1e6), [entry(1, 1), membership(2, 1)]);
+  await bench.end();
+});
+
 test("an entry's own checksum is chained to the entry before it (E1)", () => {
   const write = { number: 1, previousSeal: 9, hardState: hard(1), truncateFrom: 0, lastIndex: 3, lastTerm: 1, entries: range(1, 3, 1) };
   const value = encodeWrite(writeKey(1), write);
   assert.equal(typeof sealIn(value), "number");
   const content = unsealed("log", writeKey(1), value).slice();
   assert.deepEqual(decodeWrite(1, content), write);
-  const second = content.length - 2 * 30;
-  content.set(content.subarray(second + 30), second);
+  const second = content.length - 2 * 31;
+  content.set(content.subarray(second + 31), second);
   assert.throws(() => decodeWrite(1, content), isQuarantine(/entry at index 3 fails/));
 });
