@@ -173,6 +173,7 @@ export const limits = {
   /** One Ctrl-C may reach a process twice, from the terminal and passed on by its launcher. */
   signalRepeatMs: 500,
   stopMaxMs: 30_000,
+  lastAnswersMs: 200,
   devNodesMax: 7,
   devReadyMs: 60_000,
   devPollMs: 100,

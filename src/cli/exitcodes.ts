@@ -59,3 +59,9 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof BugError || !(error instanceof PawlError)) return exitCodes.bug;
   return error.outcome === "unknown" ? exitCodes.unknown : byCode[error.code];
 }
+
+/** The exit code of a node that cannot go on. What became of changes is for their callers; whoever starts nodes must hear of the disk. */
+export function nodeExitCodeOf(error: unknown): ExitCode {
+  const disk = error instanceof PawlError && (error.code === "io" || error.code === "quarantined");
+  return disk ? exitCodes.disk : exitCodeOf(error);
+}

@@ -1,6 +1,8 @@
 // Owns: the entry of the program: hands the process to src/cli/program.ts and ends with its exit code.
 
 import { limits } from "../limits.ts";
+import { exitCodes } from "./exitcodes.ts";
+import type { ExitCode } from "./exitcodes.ts";
 import { realSystem } from "../system.ts";
 import { run } from "./program.ts";
 
@@ -14,6 +16,15 @@ async function readInput(): Promise<string> {
 // A reader that has seen enough (`pawl job ls | head`) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
+/**
+ * Ends the process. Where a call to a disk hangs, process.exit would wait for the thread that makes it, for ever: another program takes
+ * the place of this one, which the kernel does without asking its threads.
+ */
+function end(code: ExitCode): never {
+  if (code === exitCodes.disk) process.execve?.("/bin/sh", ["sh", "-c", `exit ${code}`], {});
+  process.exit(code);
+}
+
 const io = { stdout: process.stdout, stderr: process.stderr, env: process.env, system: realSystem, readInput };
 const code = await run(process.argv.slice(2), io, {
   onSignal: (signals, then) => {
@@ -26,6 +37,6 @@ const code = await run(process.argv.slice(2), io, {
     for (const signal of signals) process.on(signal, once);
   },
   onInputEnd: (then) => void process.stdin.once("close", then).resume(),
-  exitNow: (given) => process.exit(given),
+  exitNow: (given) => end(given),
 });
-process.exit(code);
+end(code);

@@ -10,7 +10,7 @@ import { loadConfig } from "../config.ts";
 import { makeAdminToken } from "../config/admin-token.ts";
 import { allKeys } from "../config/keys.ts";
 import { flagOf, variableOf } from "../config/place.ts";
-import { exitCodes, exitCodeOf } from "./exitcodes.ts";
+import { exitCodes, nodeExitCodeOf } from "./exitcodes.ts";
 import type { ExitCode } from "./exitcodes.ts";
 import type { Context } from "./context.ts";
 
@@ -50,10 +50,16 @@ async function start(options: StartOptions, context: Context): Promise<ExitCode>
   makeAdminToken(config.auth.adminTokenFile);
   const { startNode } = await import("../node.ts");
   const stops = stopRequests(context);
-  const node = await startNode(config, { system: context.io.system });
+  const node = await startNode(config, { system: context.io.system }).catch((error: unknown) => failed(error, context));
+  if (typeof node === "number") return node;
   // Elsewhere stdout holds the log alone, which says the same.
   if (context.io.stdout.isTTY) context.out.line(`node ${config.node.id}: API at ${node.apiAddress}`);
   return runUntilStopped(node, stops, context);
+}
+
+function failed(error: unknown, context: Context): ExitCode {
+  context.complain(error);
+  return nodeExitCodeOf(error);
 }
 
 /** Flags as src/config.ts takes them; a boolean flag without value means true. */
@@ -86,20 +92,24 @@ function stopRequests(context: Context): StopRequests {
   };
 }
 
-/** Waits for the node's end: 0 after an orderly stop, else the code of what made it fail (P2). */
+/**
+ * Waits for the node's end: 0 after an orderly stop, else the code of what made it fail (P2), a moment later: callers whose outcome is
+ * unknown are to hear that.
+ */
 export async function runUntilStopped(node: Node, stops: StopRequests, context: Context): Promise<ExitCode> {
   return new Promise<ExitCode>((resolve) => {
     let stopping = false;
+    let code: ExitCode = exitCodes.ok;
     const fail = (error: unknown): void => {
-      context.complain(error);
-      resolve(exitCodeOf(error));
+      code = failed(error, context);
+      context.io.system.after(limits.lastAnswersMs, () => resolve(code));
     };
     node.failed.then(fail, fail);
     stops(() => {
       if (stopping) return context.exitNow(exitCodes.refused);
       stopping = true;
       context.io.system.after(limits.stopMaxMs, () => context.exitNow(exitCodes.refused));
-      node.stop().then(() => resolve(exitCodes.ok), fail);
+      node.stop().then(() => resolve(code), fail);
     });
   });
 }

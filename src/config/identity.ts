@@ -5,7 +5,7 @@
 
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { PawlError } from "../base/errors.ts";
+import { messageOf, PawlError } from "../base/errors.ts";
 
 type Identity = { readonly cluster: string; readonly node: string; readonly incarnation: number };
 
@@ -24,6 +24,15 @@ export function checkIdentity(dataDir: string, clusterName: string, nodeId: stri
 /** Makes the directory this node's if it is nobody's, and returns the incarnation of this start, from 1 (I1, I2). */
 export function claimIdentity(dataDir: string, clusterName: string, nodeId: string): number {
   checkIdentity(dataDir, clusterName, nodeId);
+  try {
+    return raise(dataDir, clusterName, nodeId);
+  } catch (error) {
+    if (error instanceof PawlError) throw error;
+    throw new PawlError("io", `${dataDir} cannot be claimed: ${messageOf(error)}; start again once the disk is sound`, { cause: error });
+  }
+}
+
+function raise(dataDir: string, clusterName: string, nodeId: string): number {
   makeDurableDir(dataDir);
   const incarnation = (readIdentity(dataDir)?.incarnation ?? 0) + 1;
   const identity: Identity = { cluster: clusterName, node: nodeId, incarnation };

@@ -1,6 +1,7 @@
 // Owns: append-only files below a data directory, through the file system. Databases are in leveldisk.ts.
 // (F1) A sync covers the bytes, and the directory entries of files and folders made since the last one.
 // (F2) A file with appends that were not synced keeps its descriptor: a write error is then reported to the sync that follows.
+// (F3) After an error nothing is tried again: what the file holds is unknown then, and the process ends.
 
 import { closeSync, fdatasync, fsync, ftruncateSync, mkdirSync, openSync, readSync } from "node:fs";
 import { readdirSync, statSync, unlinkSync, writeSync } from "node:fs";
@@ -26,9 +27,13 @@ export class PosixFiles implements Files {
   }
 
   append(name: string, data: Uint8Array): void {
-    const file = this.file(name);
-    file.unsynced = true;
-    for (let at = 0; at < data.length; ) at += writeSync(file.fd, data, at, data.length - at);
+    try {
+      const file = this.file(name);
+      file.unsynced = true;
+      for (let at = 0; at < data.length; ) at += writeSync(file.fd, data, at, data.length - at);
+    } catch (error) {
+      throw this.failure(`writing ${name}`, error);
+    }
   }
 
   sync(names: readonly string[], done: (error?: Error) => void): void {
@@ -39,11 +44,12 @@ export class PosixFiles implements Files {
       file.unsynced = false;
       file.syncing++;
     }
-    const failed = (error: unknown): void => {
-      const message = `${this.root}: sync failed: ${messageOf(error)}; restart the node once the disk is sound`;
-      done(new PawlError("io", message, { outcome: "unknown", cause: error }));
-    };
-    void this.syncThese(files, directories).then(() => done(), failed);
+    void this.syncThese(files, directories).then(() => done(), (error: unknown) => done(this.failure("a sync", error)));
+  }
+
+  private failure(what: string, error: unknown): PawlError {
+    const message = `${this.root}: ${what} failed: ${messageOf(error)}; restart the node once the disk is sound`;
+    return new PawlError("io", message, { outcome: "unknown", cause: error });
   }
 
   private async syncThese(files: readonly OpenFile[], directories: readonly string[]): Promise<void> {

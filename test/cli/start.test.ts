@@ -9,6 +9,7 @@ import type { Context } from "../../src/cli/context.ts";
 import { output } from "../../src/cli/output.ts";
 import { runUntilStopped } from "../../src/cli/start.ts";
 import { makeAdminToken } from "../../src/config/admin-token.ts";
+import { limits } from "../../src/limits.ts";
 import { loadConfig } from "../../src/config.ts";
 import { folder, ranWith, stillSystem } from "./helpers.ts";
 
@@ -17,7 +18,11 @@ const alone = '[node]\nid = "a"\ndata_dir = "data"\n[cluster]\nname = "test"\n';
 function contextOf(exits: number[], told: unknown[]): Context {
   const sink = { write: () => undefined };
   // A guard against a stop that never ends must not fire at once here.
-  const system = { ...stillSystem, after: () => ({ cancel: () => undefined }) };
+  const after = (delayMs: number, run: () => void): { cancel(): void } => {
+    if (delayMs < limits.stopMaxMs) queueMicrotask(run);
+    return { cancel: () => undefined };
+  };
+  const system = { ...stillSystem, after };
   const io = { stdout: sink, stderr: sink, env: {}, system, readInput: async () => "" };
   const none = (): void => undefined;
   return {
@@ -76,7 +81,11 @@ test("a node that cannot go on ends with the code of its reason", async () => {
   assert.equal(await runUntilStopped(rejects, () => undefined, contextOf([], told)), 74);
   const resolves = { apiAddress: "", failed: Promise.resolve(error), stop: async () => undefined };
   assert.equal(await runUntilStopped(resolves, () => undefined, contextOf([], told)), 74);
-  assert.deepEqual(told, [error, error]);
+  const doubtful = new PawlError("io", "the log could not be written", { outcome: "unknown" });
+  const fails = { apiAddress: "", failed: Promise.resolve(doubtful), stop: async () => undefined };
+  assert.equal(await runUntilStopped(fails, () => undefined, contextOf([], told)), 74, "the disk is said before the outcome");
+  assert.equal(await runUntilStopped(fails, (then) => then(), contextOf([], told)), 74, "also when the stop itself went through");
+  assert.deepEqual(told, [error, error, doubtful, doubtful]);
 });
 
 test("cluster certs makes what a node beyond loopback needs, and never writes over anything (T1)", async (t) => {

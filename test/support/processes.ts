@@ -144,8 +144,8 @@ export class RealNode {
     this.dataDir = dataDir;
   }
 
-  start(): void {
-    this.process = new Pawl(["start", "--config", this.configFile]);
+  start(env: Readonly<Record<string, string>> = {}): void {
+    this.process = new Pawl(["start", "--config", this.configFile], env);
   }
 
   async kill(signal: NodeJS.Signals): Promise<Ended | undefined> {

@@ -1,0 +1,84 @@
+// One machine's disk fails or hangs under the real program. Nothing is acknowledged after an error, callers hear that the outcome is
+// unknown, the process ends with 74, and what was acknowledged before is there when it starts again on a sound disk.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { DiskFaults, noDiskFaults } from "../chaos/shim/diskfaults.ts";
+import type { DiskFault } from "../chaos/shim/diskfaults.ts";
+import { layOut, TOKEN, until } from "../support/processes.ts";
+import type { RealCluster, RealNode } from "../support/processes.ts";
+
+const skip = noDiskFaults() ?? false;
+const EXIT_DISK = 74;
+
+type Answer = { readonly status: number; readonly code: string | undefined; readonly outcome: string | undefined };
+
+/** One request to one node, tried once; undefined when the connection broke without an answer. */
+async function ask(node: RealNode, method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<Answer | undefined> {
+  const headers = { authorization: `Bearer ${TOKEN}`, ...(body && { "content-type": "application/json" }) };
+  try {
+    const response = await fetch(`${node.api}/api/v1${path}`, { method, headers, body: body ? JSON.stringify(body) : null });
+    const said = (await response.json()) as { code?: string; outcome?: string };
+    return { status: response.status, code: said.code, outcome: said.outcome };
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+function daily(id: string): object {
+  return { job_id: id, job_type: "noop", schedule: { cron: "0 0 1 1 *" } };
+}
+
+async function oneNode(t: TestContext): Promise<{ cluster: RealCluster; node: RealNode; faults: DiskFaults }> {
+  const cluster = await layOut(t, ["a"]);
+  const [node] = cluster.nodes;
+  assert.ok(node);
+  const faults = new DiskFaults(join(cluster.folder, "faults"));
+  node.start(faults.env);
+  await node.ready();
+  return { cluster, node, faults };
+}
+
+/** The node starts again on a sound disk and has what it acknowledged. */
+async function assertKept({ cluster: { client }, node }: { cluster: RealCluster; node: RealNode }, ids: readonly string[]): Promise<void> {
+  node.start();
+  await node.ready();
+  for (const id of ids) assert.equal((await client.jobs.get(id)).job_id, id);
+}
+
+const logFaults: readonly (readonly [string, (dataDir: string) => DiskFault])[] = [
+  ["a failed sync", (dataDir) => ({ call: "sync", fail: "EIO", path: join(dataDir, "log") })],
+  ["a full disk", (dataDir) => ({ call: "write", fail: "ENOSPC", path: dataDir })],
+];
+for (const [name, fault] of logFaults) {
+  test(`${name} under the log: the change in doubt is unknown, none is acknowledged any more, exit code 74`, { skip }, async (t) => {
+    const one = await oneNode(t);
+    const { node, faults } = one;
+    assert.equal((await ask(node, "POST", "/jobs", daily("before")))?.status, 201);
+    faults.set([fault(node.dataDir)]);
+    const answers = await Promise.all(["x", "y", "z"].map((id) => ask(node, "POST", "/jobs", daily(id))));
+    const doubtful = answers.filter((answer) => answer !== undefined);
+    assert.deepEqual(doubtful.map(({ outcome }) => outcome), doubtful.map(() => "unknown"), JSON.stringify(answers));
+    assert.ok(doubtful.length > 0, "callers are answered before the process ends");
+    assert.deepEqual(await node.process?.ended, { code: EXIT_DISK, signal: null }, node.process?.tail);
+    assert.match(node.process?.stderr ?? "", /^pawl: the log could not be written: .*restart the node once the disk is sound/m);
+    await assertKept(one, ["before"]);
+  });
+}
+
+for (const part of ["state", "history"]) {
+  test(`a failed sync of ${part} in the checkpoint of an orderly stop ends with 74; the log still has all of it`, { skip }, async (t) => {
+    const one = await oneNode(t);
+    const { cluster: { client }, node, faults } = one;
+    await client.jobs.submit({ job_id: "done", job_type: "noop", schedule_time: new Date().toISOString() });
+    await until("it has run", 10_000, async () => (await client.jobs.get("done")).status === "completed");
+    faults.set([{ call: "sync", fail: "EIO", path: join(node.dataDir, part) }]);
+    assert.deepEqual(await node.kill("SIGTERM"), { code: EXIT_DISK, signal: null }, node.process?.tail);
+    assert.match(node.process?.stderr ?? "", /^pawl: a checkpoint could not be written: /m);
+    await assertKept(one, ["done"]);
+    assert.equal((await client.jobs.get("done")).status, "completed");
+  });
+}
