@@ -9,6 +9,7 @@ import { State, lane, timerMemory } from "../jobs/state.ts";
 import type { Capacity } from "../jobs/state.ts";
 import { limits } from "../limits.ts";
 import { Raft } from "../raft/raft.ts";
+import type { StoredMembership } from "../storage/checkpointformat.ts";
 import { ColdRows } from "../storage/coldrows.ts";
 import type { Disk } from "../storage/disk.ts";
 import { HistoryStore } from "../storage/history.ts";
@@ -58,7 +59,8 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   state.historySink = history;
   await restoreState(state, store, cold, log, wheel);
   const raft = raftOf(id, voters, log, state.appliedIndex, system);
-  const checkpointer = new Checkpointer(state, store, history, log, system, (error) => events.fatal(error));
+  const membershipAt = (): StoredMembership => ({ index: 0, bytes: new Uint8Array() });
+  const checkpointer = new Checkpointer(state, store, history, log, system, membershipAt, (error) => events.fatal(error));
   const replica = new Replica({ id, incarnation, voters, system, raft, log, state, wheel, transport, checkpointer }, events);
   const queries = new Queries(state, history, cold, system);
   const close = async (): Promise<void> => {

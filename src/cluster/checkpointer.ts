@@ -2,10 +2,11 @@
 // (M1) A checkpoint is taken at an applied index that this node's own log holds durably (H8d): until then it waits.
 // (M2) A failed write ends the node: what is on disk is then unknown.
 
-import { PawlError } from "../base/errors.ts";
+import { PawlError, assert } from "../base/errors.ts";
 import type { State } from "../jobs/state.ts";
 import { limits } from "../limits.ts";
 import { takeCheckpoint } from "../storage/checkpoint.ts";
+import type { StoredMembership } from "../storage/checkpointformat.ts";
 import type { HistoryStore } from "../storage/history.ts";
 import type { RaftLog } from "../storage/log.ts";
 import type { StateStore } from "../storage/state.ts";
@@ -19,13 +20,24 @@ export class Checkpointer {
   private readonly log: RaftLog;
   private readonly system: System;
   private readonly failed: (error: Error) => void;
+  private readonly membershipAt: (index: number) => StoredMembership;
   private takenIndex: number;
   private takenAtMs: number;
   private busy = false;
   private broken: PawlError | undefined;
   private waiting: (() => void)[] = [];
 
-  constructor(state: State, store: StateStore, history: HistoryStore, log: RaftLog, system: System, failed: (error: Error) => void) {
+  /** `membershipAt` is asked for the applied index of this turn. */
+  constructor(
+    state: State,
+    store: StateStore,
+    history: HistoryStore,
+    log: RaftLog,
+    system: System,
+    membershipAt: (index: number) => StoredMembership,
+    failed: (error: Error) => void,
+  ) {
+    this.membershipAt = membershipAt;
     this.state = state;
     this.store = store;
     this.history = history;
@@ -63,7 +75,10 @@ export class Checkpointer {
     if (position.index < state.appliedIndex) return;
     this.busy = true;
     const index = state.appliedIndex;
-    const at = { appliedIndex: index, scalars: state.encodeScalars(), position };
+    const appliedTerm = this.log.term(index);
+    assert(appliedTerm !== undefined, `the log knows the term of what was applied, ${index}`);
+    const membership = this.membershipAt(index);
+    const at = { appliedIndex: index, appliedTerm, scalars: state.encodeScalars(), position, membership };
     takeCheckpoint(this.store, this.history, at, (error) => {
       if (error) this.fail(error);
       else this.finished(index, nowMs);

@@ -4,17 +4,16 @@
 //      state that names records which do not exist.
 
 import type { HistoryStore } from "./history.ts";
-import type { LogPosition } from "./log.ts";
-import type { StateStore } from "./state.ts";
+import type { CheckpointAt, StateStore } from "./state.ts";
 
 /**
- * Takes a checkpoint of this turn. `position` is the durable end of the log, at or above `appliedIndex`; `scalars` is what the state
- * keeps beside its tables. `done` is called when it is durable; with an error when nobody can tell, and then the process must end.
+ * Takes a checkpoint of this turn. `scalars` of `at` is what the state keeps beside its tables. `done` is called when it is durable;
+ * with an error when nobody can tell, and then the process must end.
  */
 export function takeCheckpoint(
   state: StateStore,
   history: HistoryStore,
-  at: { readonly appliedIndex: number; readonly scalars: Uint8Array; readonly position: LogPosition },
+  at: CheckpointAt,
   done: (error?: Error) => void,
 ): void {
   history.flush((failed) => {
@@ -24,5 +23,5 @@ export function takeCheckpoint(
       done(error);
     });
   });
-  state.freeze(at.appliedIndex, at.scalars, at.position, history.marks());
+  state.freeze(at, history.marks());
 }

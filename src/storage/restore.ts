@@ -2,12 +2,14 @@
 // (R1) Headers: all numbers from the oldest kept to the newest are there, each chained to the one before.
 // (R2) Base pages: exactly those that the kept headers name, each as the newest header that names it says, and of that checkpoint.
 // (R3) Deltas: exactly those of all checkpoints since the start of the last finished sweep, with the seals of their headers.
-// (R4) What fails is quarantined, never mended: a row that fell back to an old page would be fired again (H8a).
+// (R4) A state that a copy laid down is checked for every chunk of it, and is known by the mark beside it (installmark.ts, I1, I2).
+// (R5) What fails is quarantined, never mended: a row that fell back to an old page would be fired again (H8a).
 
 import { limits } from "../limits.ts";
 import { STORE, decodeDelta, decodeHeader, decodePage, decodeSummary, keys } from "./checkpointformat.ts";
+import { readMark } from "./installmark.ts";
 import { quarantined, sealIn } from "./quarantine.ts";
-import type { Header } from "./checkpointformat.ts";
+import type { Header, StoredMembership, Summary, TableShape } from "./checkpointformat.ts";
 import type { HistoryMarks } from "./historymarks.ts";
 import type { Kv, KvRange } from "./disk.ts";
 import type { LogPosition } from "./log.ts";
@@ -17,16 +19,34 @@ export type Restored = {
   readonly number: number;
   readonly seal: number;
   readonly appliedIndex: number;
+  readonly appliedTerm: number;
+  /** Where this node's own log ended durably when the checkpoint was taken, or when the copy was put to use. */
   readonly logPosition: LogPosition;
   readonly scalars: Uint8Array;
+  readonly membership: StoredMembership;
   readonly historyMarks: HistoryMarks;
   readonly headersFrom: number;
   readonly sweep: { readonly from: number; readonly table: number; readonly page: number; readonly neededFrom: number };
   readonly kept: readonly { readonly number: number; readonly deltas: number }[];
+  /** Records of the copy that laid this state down: still stored, and for which checkpoint. */
+  readonly copied: { readonly checkpoint: number; readonly chunks: number } | undefined;
 };
 
-/** Undefined when nothing was ever stored. */
-export async function restore(kv: Kv, tables: readonly PagedTable[]): Promise<Restored | undefined> {
+/** What loading fills. */
+export type LoadedTable = TableShape & Pick<PagedTable, "restoreRows" | "restorePage">;
+
+/** Loads a state that is in use. Undefined when nothing was ever stored. */
+export async function restore(kv: Kv, tables: readonly LoadedTable[]): Promise<Restored | undefined> {
+  const mark = await readMark(kv);
+  const loaded = await load(kv, tables);
+  if (mark === undefined || loaded === undefined) return loaded;
+  const copied = { checkpoint: mark.checkpoint, chunks: mark.chunks };
+  if (loaded.number !== mark.checkpoint) return { ...loaded, copied };
+  return { ...loaded, copied, logPosition: mark.position, historyMarks: mark.marks };
+}
+
+/** Loads and checks the state itself, whatever stands beside it. */
+export async function load(kv: Kv, tables: readonly LoadedTable[]): Promise<Restored | undefined> {
   const headers = await readHeaders(kv);
   const newest = headers.at(-1);
   if (newest === undefined) {
@@ -39,22 +59,25 @@ export async function restore(kv: Kv, tables: readonly PagedTable[]): Promise<Re
   if (needed[0]?.number !== newest.header.neededFrom) throw quarantined(STORE, `checkpoint ${newest.header.neededFrom} is missing`);
   await layPages(kv, tables, needed);
   await layDeltas(kv, tables, needed);
-  const { number, appliedIndex, position, sweepFrom, sweepTable, sweepPage, neededFrom, headersFrom } = newest.header;
+  const { number, appliedIndex, appliedTerm, position, sweepFrom, sweepTable, sweepPage, neededFrom, headersFrom } = newest.header;
   return {
     number,
     seal: newest.seal,
     appliedIndex,
+    appliedTerm,
     logPosition: position,
     scalars: summary.scalars,
+    membership: summary.membership,
     historyMarks: summary.marks,
     headersFrom,
     sweep: { from: sweepFrom, table: sweepTable, page: sweepPage, neededFrom },
     kept: needed.map((header) => ({ number: header.number, deltas: header.deltas.length })),
+    copied: undefined,
   };
 }
 
 /** All rows of a range, read in closed pages. */
-async function* rowsOf(kv: Kv, range: KvRange): AsyncGenerator<[string, Uint8Array]> {
+export async function* rowsOf(kv: Kv, range: KvRange): AsyncGenerator<[string, Uint8Array]> {
   let from = range;
   for (;;) {
     const rows = await kv.page(from);
@@ -79,7 +102,7 @@ async function readHeaders(kv: Kv): Promise<{ header: Header; seal: number }[]> 
   return headers;
 }
 
-function readSummary(kv: Kv, { number, summarySeal }: Header, tables: readonly PagedTable[]): { scalars: Uint8Array; marks: HistoryMarks } {
+function readSummary(kv: Kv, { number, summarySeal }: Header, tables: readonly LoadedTable[]): Summary {
   const key = keys.summary(number);
   const value = kv.get(key);
   if (value === undefined || sealIn(value) !== summarySeal) throw quarantined(STORE, `${key} is missing or not the one of its checkpoint`);
@@ -91,7 +114,7 @@ function readSummary(kv: Kv, { number, summarySeal }: Header, tables: readonly P
   return summary;
 }
 
-async function layPages(kv: Kv, tables: readonly PagedTable[], headers: readonly Header[]): Promise<void> {
+async function layPages(kv: Kv, tables: readonly LoadedTable[], headers: readonly Header[]): Promise<void> {
   const expected = new Map<string, { table: number; page: number; seal: number; number: number }>();
   for (const { number, pages } of headers) {
     for (const each of pages) expected.set(keys.page(tableOf(tables, each.table).name, each.page), { ...each, number });
@@ -109,7 +132,7 @@ async function layPages(kv: Kv, tables: readonly PagedTable[], headers: readonly
   for (const [key, { number }] of expected) throw quarantined(STORE, `${key}, written by checkpoint ${number}, is missing`);
 }
 
-async function layDeltas(kv: Kv, tables: readonly PagedTable[], headers: readonly Header[]): Promise<void> {
+async function layDeltas(kv: Kv, tables: readonly LoadedTable[], headers: readonly Header[]): Promise<void> {
   const expected = headers.flatMap(({ number, deltas }) => deltas.map((seal, i) => ({ key: keys.delta(number, i), seal })));
   let at = 0;
   for await (const [key, value] of rowsOf(kv, { gte: "d/", lt: "d0", limit: limits.storagePageRows })) {
@@ -123,7 +146,7 @@ async function layDeltas(kv: Kv, tables: readonly PagedTable[], headers: readonl
   if (at < expected.length) throw quarantined(STORE, `${expected[at]?.key} is missing`);
 }
 
-function tableOf(tables: readonly PagedTable[], index: number): PagedTable {
+function tableOf(tables: readonly LoadedTable[], index: number): LoadedTable {
   const table = tables[index];
   if (table === undefined) throw quarantined(STORE, `there is no table ${index}`);
   return table;

@@ -6,16 +6,18 @@
 // (S3) State = base pages, then all changes since the start of the last finished sweep, laid over them in order: a row's last change
 //      is in the newest delta that holds it, and a row in no delta is the same in every page of the sweep.
 // (S4) Headers are kept longer than changes: they name every checkpoint whose batch may still be in LevelDB's write-ahead files,
-//      where a batch can vanish without a word, cold rows and all.
+//      where a batch can vanish without a word, cold rows and all. Records of the copy that laid the state down are kept as long.
+// (S5) Whoever copies the database is told of every batch in the turn in which it is durable (statecopy.ts).
 
 import { assert } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import { encodeDelta, encodeHeader, encodePage, encodeSummary, keys } from "./checkpointformat.ts";
 import { ColdRows } from "./coldrows.ts";
+import { markKeys } from "./installmark.ts";
 import { sealIn } from "./quarantine.ts";
 import { Sweep } from "./sweep.ts";
 import { restore } from "./restore.ts";
-import type { Delta, Header, PageSeal } from "./checkpointformat.ts";
+import type { Delta, Header, PageSeal, StoredMembership } from "./checkpointformat.ts";
 import type { HistoryMarks } from "./historymarks.ts";
 import type { Kv, KvOp, KvOptions, Soon } from "./disk.ts";
 import type { LogPosition } from "./log.ts";
@@ -43,12 +45,29 @@ export interface PagedTable {
   restorePage(page: number, bytes: Uint8Array): void;
 }
 
-/** What was copied in one turn. */
-type Frozen = {
-  readonly number: number;
+/** The moment of a checkpoint, as its caller knows it. */
+export type CheckpointAt = {
   readonly appliedIndex: number;
-  readonly position: LogPosition;
+  /** Term of the entry at the applied index. */
+  readonly appliedTerm: number;
   readonly scalars: Uint8Array;
+  /** The durable end of the log, at or above the applied index. */
+  readonly position: LogPosition;
+  /** What is in force at the applied index. */
+  readonly membership: StoredMembership;
+};
+
+/** A durable checkpoint. */
+export type Checkpointed = Omit<CheckpointAt, "scalars"> & { readonly number: number };
+
+/** Is told of every checkpoint that is durable, and of what its batch wrote and deleted (S5). */
+export interface Follower {
+  wrote(ops: readonly KvOp[]): void;
+}
+
+/** What was copied in one turn. */
+type Frozen = CheckpointAt & {
+  readonly number: number;
   readonly marks: HistoryMarks;
   readonly deltas: readonly Delta[];
   readonly pages: readonly { readonly table: number; readonly page: number; readonly bytes: Uint8Array }[];
@@ -58,17 +77,20 @@ export class StateStore {
   readonly cold: ColdRows;
   /** What was found at open; undefined when nothing was stored yet. */
   readonly restored: Restored | undefined;
-  private readonly kv: Kv;
+  readonly kv: Kv;
+  readonly followers = new Set<Follower>();
   private readonly tables: readonly PagedTable[];
   private readonly soon: Soon;
   private readonly sweep: Sweep;
   /** How many deltas each checkpoint has whose changes are still stored, oldest first. */
   private readonly kept: { readonly number: number; readonly deltas: number }[];
   private headersFrom: number;
-  private newest: number;
+  private newest: Checkpointed | undefined;
   private seal: number;
+  private copied: Restored["copied"];
   private frozen: Frozen | undefined;
-  private writing = false;
+  private committing = false;
+  private inFlight = false;
 
   private constructor(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows, restored: Restored | undefined) {
     this.kv = kv;
@@ -78,7 +100,8 @@ export class StateStore {
     this.restored = restored;
     this.sweep = new Sweep(tables);
     this.headersFrom = restored?.headersFrom ?? 1;
-    this.newest = restored?.number ?? 0;
+    this.newest = restored && { ...restored, position: restored.logPosition };
+    this.copied = restored?.copied;
     this.seal = restored?.seal ?? 0;
     this.kept = [...(restored?.kept ?? [])];
     if (restored !== undefined) Object.assign(this.sweep, restored.sweep);
@@ -89,23 +112,34 @@ export class StateStore {
     return new StateStore(kv, tables, soon, cold, await restore(kv, tables));
   }
 
+  /** The newest durable checkpoint. */
+  get checkpointed(): Checkpointed | undefined {
+    return this.newest;
+  }
+
+  /** Whether a batch is being written: what is read then may be of before or of after it. */
+  get writing(): boolean {
+    return this.inFlight;
+  }
+
   /** Copies, within this turn, all that changed since the last checkpoint and the base pages that are due (S1). */
-  freeze(appliedIndex: number, scalars: Uint8Array, position: LogPosition, marks: HistoryMarks): void {
+  freeze(at: CheckpointAt, marks: HistoryMarks): void {
+    const { appliedIndex, position } = at;
     assert(this.frozen === undefined, "one checkpoint at a time");
     assert(appliedIndex <= position.index, `checkpoint at ${appliedIndex}, but the log is durable only up to ${position.index} (S2)`);
-    const number = this.newest + 1;
+    const number = (this.newest?.number ?? 0) + 1;
     const deltas = this.tables.flatMap(changes);
     const bytes = deltas.reduce((sum, delta) => sum + delta.bytes.length + delta.rows.byteLength, 0);
     const pages = this.duePages(number, bytes);
     this.cold.freeze();
-    this.frozen = { number, appliedIndex, position, scalars: scalars.slice(), marks, deltas, pages };
+    this.frozen = { ...at, number, scalars: at.scalars.slice(), marks, deltas, pages };
   }
 
   /** Encodes what was frozen over several turns and writes it in one batch (S1). `done` as in Kv.write. */
   commit(done: (error?: Error) => void): void {
     const { frozen } = this;
-    assert(frozen !== undefined && !this.writing, "commit() follows freeze(), once");
-    this.writing = true;
+    assert(frozen !== undefined && !this.committing, "commit() follows freeze(), once");
+    this.committing = true;
     const ops: KvOp[] = [];
     const steps = this.encode(frozen, ops);
     const work = (): void => {
@@ -135,7 +169,7 @@ export class StateStore {
 
   /** Puts the operations into `ops`, yields the bytes worked on, returns the header's seal. */
   private *encode(frozen: Frozen, ops: KvOp[]): Generator<number, number> {
-    const { number, appliedIndex, position } = frozen;
+    const { number, appliedIndex, appliedTerm, position } = frozen;
     const put = (key: string, value: Uint8Array): number => {
       ops.push({ put: key, value });
       return sealIn(value);
@@ -162,7 +196,7 @@ export class StateStore {
     this.kept.push({ number, deltas: deltas.length });
     this.dropOld(number, ops);
     const sweep = { sweepFrom, sweepTable, sweepPage, neededFrom, headersFrom: this.headersFrom };
-    const header: Header = { number, previousSeal: this.seal, appliedIndex, position, ...sweep, summarySeal, deltas, pages };
+    const header: Header = { number, previousSeal: this.seal, appliedIndex, appliedTerm, position, ...sweep, summarySeal, deltas, pages };
     return put(keys.header(number), encodeHeader(header));
   }
 
@@ -173,16 +207,24 @@ export class StateStore {
       for (let i = 0; i < old.deltas; i++) ops.push({ del: keys.delta(old.number, i) });
       this.kept.shift();
     }
+    if (this.copied === undefined || this.copied.checkpoint > number - limits.checkpointHeadersKept) return;
+    ops.push({ del: markKeys.install });
+    for (let i = 0; i < this.copied.chunks; i++) ops.push({ del: markKeys.chunk(i) });
+    this.copied = undefined;
   }
 
   private write(frozen: Frozen, seal: number, ops: readonly KvOp[], done: (error?: Error) => void): void {
+    this.inFlight = true;
     this.kv.write(ops, (error) => {
       if (error !== undefined) return done(error);
-      this.newest = frozen.number;
+      const { number, appliedIndex, appliedTerm, position, membership } = frozen;
+      this.newest = { number, appliedIndex, appliedTerm, position, membership };
       this.seal = seal;
       this.frozen = undefined;
-      this.writing = false;
+      this.committing = false;
+      this.inFlight = false;
       this.cold.thaw();
+      for (const follower of [...this.followers]) follower.wrote(ops);
       done();
     });
   }

@@ -11,7 +11,7 @@ import { HistoryStore } from "../../src/storage/history.ts";
 import { Block, encodeBlock, fieldsOf, rowAt } from "../../src/storage/historyblock.ts";
 import { noHistory } from "../../src/storage/historymarks.ts";
 import { Crashable, finished, isQuarantine, levelBench, options, randomOf, simBench } from "./bench.ts";
-import { Replica, logAt } from "./tables.ts";
+import { Replica, momentAt } from "./tables.ts";
 import type { HistoryRow } from "../../src/jobs/history.ts";
 import type { HistoryQuery } from "../../src/storage/history.ts";
 import type { HistoryMarks } from "../../src/storage/historymarks.ts";
@@ -203,7 +203,7 @@ test("days are dropped whole, their files only once no checkpoint names them (T3
   store.flush(() => undefined);
   const before = store.marks();
   crashable.settle();
-  store.dropDaysBefore(START_MS + 3 * DAY_MS + 5);
+  store.dropBefore(Math.floor(START_MS / DAY_MS) + 3);
   assert.deepEqual([store.record(2), store.record(3)?.ordinal, scanned(store, {}, 9).length], [undefined, 3, 3]);
   store.checkpointed();
   assert.equal(files.list("history/0/").length, 5, "the newest durable checkpoint still names all of them");
@@ -280,8 +280,7 @@ describe("history and checkpoint (P1, P2)", () => {
       let { replica, history } = await openAll(crashable);
       for (let round = 0; round < 6; round++) {
         for (let i = 0; i < 5; i++) history.append(drawn(random, ++replica.applied, START_MS + round * DAY_MS, 1000));
-        const at = { appliedIndex: replica.applied, scalars: new Uint8Array(), position: logAt(replica.applied) };
-        takeCheckpoint(replica.store, history, at, () => undefined);
+        takeCheckpoint(replica.store, history, momentAt(replica.applied), () => undefined);
         history.append(drawn(random, ++replica.applied, START_MS + round * DAY_MS, 1000));
         for (let steps = Math.floor(random() * 3); steps > 0; steps--) crashable.step();
         crashable.crash();
@@ -301,7 +300,7 @@ describe("history and checkpoint (P1, P2)", () => {
       history.append(drawn(randomOf(seed), 1, START_MS, 1000));
       history.flush(() => undefined);
       crashable.storage.files.forEach((file) => assert.equal(file.synced, 0));
-      replica.store.freeze(1, new Uint8Array(), logAt(1), history.marks());
+      replica.store.freeze(momentAt(1), history.marks());
       replica.store.commit(() => undefined);
       crashable.storage.store("state").commit(crashable.storage.store("state").inFlight ?? []);
       crashable.crash();

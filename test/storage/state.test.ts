@@ -8,7 +8,7 @@ import { noHistory } from "../../src/storage/historymarks.ts";
 import { encodeDelta, encodePage, encodeSummary, keys } from "../../src/storage/checkpointformat.ts";
 import { StateStore } from "../../src/storage/state.ts";
 import { Crashable, atOnce, finished, isQuarantine, levelBench, options, randomOf, simBench } from "./bench.ts";
-import { Replica, emptyModel, logAt } from "./tables.ts";
+import { Replica, emptyModel, logAt, momentAt } from "./tables.ts";
 import type { Kv, KvOp } from "../../src/storage/disk.ts";
 import type { SimStore } from "../support/simdisk.ts";
 import type { MakeBench } from "./bench.ts";
@@ -146,7 +146,7 @@ test("a deletion of rows that fill a page does not end the page early", async ()
 
 test("a checkpoint above the durable log is a bug (S2, H8d)", async () => {
   const { store } = (await Rig.make(1)).replica;
-  assert.throws(() => store.freeze(5, new Uint8Array(), logAt(4), noHistory), /durable only up to 4/);
+  assert.throws(() => store.freeze(momentAt(5, logAt(4)), noHistory), /durable only up to 4/);
 });
 
 test("a checkpoint is one batch with all of its parts (S1)", async () => {
@@ -172,7 +172,7 @@ test("what is frozen does not change while it is encoded, and slices are bounded
   for (let i = 0; i < 20; i++) store.cold.put(`big${i}`, big);
   const scalars = Uint8Array.of(1);
   const model = rig.replica.model();
-  store.freeze(0, scalars, logAt(0), noHistory);
+  store.freeze({ ...momentAt(0), scalars }, noHistory);
   scalars[0] = 2;
   store.commit(() => undefined);
   let slices = 0;
@@ -246,9 +246,10 @@ describe("lost and exchanged parts of the state are known (H8)", () => {
     const [newest] = rig.store.keys().filter((key) => key.startsWith("s/")) as [string];
     const delta = rig.store.keys().filter((key) => key.startsWith("d/")).at(-1) as string;
     const [other] = await checkpointed(6);
+    const none = { scalars: new Uint8Array(), membership: { index: 0, bytes: new Uint8Array() }, marks: noHistory, tables: [] };
     const values: [string, Uint8Array | undefined, RegExp][] = [
       [keys.header(3), other.store.get(keys.header(3)), /follows another checkpoint/],
-      [newest, encodeSummary(newest, { scalars: new Uint8Array(), marks: noHistory, tables: [] }), /not the one of its checkpoint/],
+      [newest, encodeSummary(newest, none), /not the one of its checkpoint/],
       [delta, encodeDelta(delta, { table: 0, rows: new Uint32Array(), bytes: new Uint8Array() }), /not the one of its checkpoint/],
       ["p/jobs/0000000f", encodePage("p/jobs/0000000f", 9, new Uint8Array(200)), /named by no checkpoint/],
     ];

@@ -6,11 +6,20 @@ import { ColumnTable } from "../../src/jobs/columns.ts";
 import { noHistory } from "../../src/storage/historymarks.ts";
 import { StateStore } from "../../src/storage/state.ts";
 import type { Kv } from "../../src/storage/disk.ts";
+import type { CheckpointAt } from "../../src/storage/state.ts";
 import type { LogPosition } from "../../src/storage/log.ts";
 
 export const CAPACITY = 200;
 
 export const logAt = (index: number): LogPosition => ({ number: index, index, term: 1, vote: "a", checksum: index * 3 });
+
+export const momentAt = (index: number, position: LogPosition = logAt(index)): CheckpointAt => ({
+  appliedIndex: index,
+  appliedTerm: index % 5,
+  scalars: Uint8Array.of(index & 255, 9),
+  position,
+  membership: { index: index >> 2, bytes: Uint8Array.of(index & 255, 3) },
+});
 
 export class Tables {
   readonly values = new Float64Array(CAPACITY + 1);
@@ -82,7 +91,7 @@ export class Replica {
   }
 
   freeze(): Model {
-    this.store.freeze(this.applied, Uint8Array.of(this.applied & 255, 9), logAt(this.applied), noHistory);
+    this.store.freeze(momentAt(this.applied), noHistory);
     return this.model();
   }
 
@@ -97,7 +106,8 @@ export class Replica {
     assert.equal(restored?.appliedIndex ?? 0, model.applied, note);
     assert.deepEqual([...(restored?.scalars ?? [])], model.scalars, note);
     if (restored === undefined) return;
-    assert.deepEqual(restored.logPosition, logAt(model.applied), note);
+    const { appliedIndex, appliedTerm, scalars, logPosition: position, membership } = restored;
+    assert.deepEqual({ appliedIndex, appliedTerm, scalars, position, membership }, momentAt(model.applied), note);
     assert.deepEqual([...this.tables.values], model.values, note);
     assert.deepEqual([...this.tables.marks], model.values.map((value) => value & 0xffff), note);
     assert.deepEqual([...this.tables.few], model.few, note);
