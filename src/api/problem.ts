@@ -31,6 +31,7 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
   unavailable: { status: 503, title: "Not available now" },
   timeout: { status: 504, title: "No answer in time" },
   config: { status: 500, title: "Wrong configuration" },
+  too_new: { status: 500, title: "Written by a newer version" },
   quarantined: { status: 500, title: "Stored data failed its checks" },
   io: { status: 500, title: "A disk or a link failed" },
 };

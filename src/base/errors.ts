@@ -25,6 +25,7 @@ export type ErrorCode =
   | "unavailable" // 503: starting, stopping, or no leader yet
   | "timeout" // 504: the outcome of a change is unknown
   | "config" // exit code 2
+  | "too_new" // written by a newer Pawl: this node must be upgraded
   | "quarantined" // stored data failed its checks
   | "io"; // a disk or socket failed
 

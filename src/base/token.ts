@@ -18,6 +18,17 @@ export function parseToken(value: string): { counter: number; shard: number } {
   return { counter: Number(whole >> SHARD_BITS), shard: Number(whole & 63n) };
 }
 
+/** Where token floors begin to count: 2026-01-01T00:00:00Z. */
+const FLOOR_FROM_MS = 1_767_225_600_000;
+
+/** Above every token counter that any cluster can have given by this time, at a million starts a second since 2026 (H5). */
+export function tokenFloorAt(wallMs: number): number {
+  return Math.max(0, Math.floor((wallMs - FLOOR_FROM_MS) / 1000)) * 2 ** 20;
+}
+
+/** Token floors below this leave room for execution numbers and for tokens that stay exact. */
+export const TOKEN_FLOOR_END = 2 ** 52;
+
 /** Execution id: the cluster's id space (kept over restores), then the execution's number in base 36. */
 export function executionId(space: string, sequence: number): string {
   return `${space}-${sequence.toString(36)}`;

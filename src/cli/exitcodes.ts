@@ -50,6 +50,7 @@ const byCode: Readonly<Record<ErrorCode, ExitCode>> = {
   unavailable: exitCodes.unavailable,
   timeout: exitCodes.unknown,
   config: exitCodes.usage,
+  too_new: exitCodes.usage,
   quarantined: exitCodes.disk,
   io: exitCodes.disk,
 };

@@ -10,6 +10,8 @@ import type { DeskIo } from "../dispatch/desk.ts";
 import { beginEntry, encodeCommand } from "../jobs/command.ts";
 import type { Command } from "../jobs/command.ts";
 import type { State } from "../jobs/state.ts";
+import type { Change } from "../jobs/views.ts";
+import { checkProposable } from "../jobs/versions.ts";
 import { limits } from "../limits.ts";
 import { planChange } from "../planner/changes.ts";
 import { Planner } from "../planner/planner.ts";
@@ -153,7 +155,7 @@ export class Leadership {
   private draft(nowMs: number): Draft | undefined {
     if (this.proposals.confirming) this.clock.confirm();
     const reading = this.clock.read();
-    const out = new EntryWriter();
+    const out = new EntryWriter(this.state);
     beginEntry(out.bytes, { clockMs: reading.nowMs, elapsedMs: nowMs - this.lastElapsedAtMs });
     const before = this.desk.resultsWaiting;
     const results = this.desk.takeResultItems();
@@ -197,7 +199,9 @@ class EntryWriter {
   commands = 0;
 
   command(command: Command, waiting?: Waiting): void {
-    this.bytes.raw(encodeCommand(command));
+    const encoded = encodeCommand(command);
+    checkProposable(this.state, encoded);
+    this.bytes.raw(encoded);
     this.changes.push(waiting);
     this.commands++;
   }

@@ -7,10 +7,9 @@
 
 import { PawlError } from "../base/errors.ts";
 import { parseExecutionId, tokenText, executionId } from "../base/token.ts";
-import { utf8Text } from "../base/bytes.ts";
 import { findJob } from "../jobs/applychanges.ts";
 import { coldKeys } from "../jobs/cold.ts";
-import { decodeDefinition, decodeEnded } from "../jobs/definition.ts";
+import { decodeDefinition, decodeEnded, decodeLeft } from "../jobs/definition.ts";
 import type { StoredEvent } from "../jobs/eventlog.ts";
 import { definitionOf } from "../jobs/executions.ts";
 import { endings } from "../jobs/history.ts";
@@ -194,7 +193,7 @@ export class Queries {
   private async ownerAt(job: number, ordinal: number): Promise<string> {
     const until = coldKeys.left(job, 2 ** 48 - 1);
     const [row] = await this.cold.page({ gte: coldKeys.left(job, ordinal), lt: `${until}~`, limit: 1 });
-    if (row) return utf8Text(row[1]);
+    if (row) return decodeLeft(row[1]).jobId;
     return this.state.jobs.pool.has(job) ? decodeDefinition(definitionOf(this.state, job)).jobId : "";
   }
 

@@ -4,16 +4,19 @@
 // (A2) The clock never goes back by an entry's header, only by a `clock` command (H13).
 
 import type { ByteReader } from "../base/bytes.ts";
-import { assert, PawlError } from "../base/errors.ts";
+import { assert, unreachable } from "../base/errors.ts";
 import { commandKind, commandsOf, readHeader, takeKey } from "./command.ts";
 import type { KeyUse } from "./command.ts";
 import { applyCancel, applyCancelExecution, applyCreate, applyPause, applyResume, applyTrigger, applyUpdate } from "./applychanges.ts";
 import { applyBootstrap, applyNodeLost, applyNodeUp } from "./applynodes.ts";
 import { applyPlan, applyResults } from "./applyitems.ts";
+import { applyRestored } from "./applyrestored.ts";
+import { applyDropHistory, applyForget } from "./applyretention.ts";
 import { keysAreFull, rememberKey, seenKey, turnKeys } from "./keys.ts";
 import { refused } from "./reply.ts";
 import type { Reply } from "./reply.ts";
 import type { State } from "./state.ts";
+import { checkUnderstood } from "./versions.ts";
 
 /** Reply of each command of the entry, by position; undefined for commands that nobody waits for. */
 export type Replies = readonly (Reply | undefined)[];
@@ -33,6 +36,7 @@ const keyed: ReadonlyMap<number, Keyed> = new Map<number, Keyed>([
 /** Applies one entry. `data` may be empty: a leader's first entry of its term, like an entry that is not a command, changes nothing. */
 export function applyEntry(state: State, index: number, data: Uint8Array): Replies {
   assert(index === state.appliedIndex + 1, `entry ${index} applied after ${state.appliedIndex}`);
+  if (data.length > 0) checkUnderstood(state.versions, index, data);
   state.appliedIndex = index;
   if (data.length === 0) return [];
   const header = readHeader(data);
@@ -54,7 +58,20 @@ function applyCommand(state: State, index: number, kind: number, body: ByteReade
   if (kind === commandKind.nodeLost) return void applyNodeLost(state, body.u32());
   if (kind === commandKind.bootstrap) return void applyBootstrap(state, body);
   if (kind === commandKind.clock) return applyClock(state, index, body.f64());
-  throw new PawlError("quarantined", `log entry ${index} holds a command of kind ${kind}, written by a newer Pawl; upgrade this node`);
+  return void applyUpkeep(state, kind, body);
+}
+
+function applyUpkeep(state: State, kind: number, body: ByteReader): void {
+  if (kind === commandKind.restored) return applyRestored(state, body);
+  if (kind === commandKind.raiseVersion) return applyRaiseVersion(state, body.u32());
+  if (kind === commandKind.dropHistory) return applyDropHistory(state, body.u32());
+  if (kind === commandKind.forget) return applyForget(state, body);
+  if (kind === commandKind.mark) return state.watcher.marked?.(body.u48(), state.hash());
+  unreachable(kind as never);
+}
+
+function applyRaiseVersion(state: State, to: number): void {
+  state.version = Math.max(state.version, to);
 }
 
 /** The key comes first: a repeated command gets its first reply and changes nothing (H11). */

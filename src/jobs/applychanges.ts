@@ -14,6 +14,7 @@ import { jobFlags } from "./jobtable.ts";
 import { refused, stale } from "./reply.ts";
 import type { Reply } from "./reply.ts";
 import type { State } from "./state.ts";
+import { setAnew } from "./unsure.ts";
 
 /** The job with this id, 0 when there is none in the table. */
 export function findJob(state: State, jobId: string): number {
@@ -30,12 +31,13 @@ export function applyCreate(state: State, body: ByteReader, index: number): Repl
   const { jobs } = state;
   const job = jobs.pool.take();
   if (job === 0) return refused("capacity", `all ${state.capacity.jobsMax} jobs are in use; delete some or start a larger cluster`);
-  forget(state, jobId);
+  forgetEnded(state, jobId);
   jobs.generation[job] = ((jobs.generation[job] as number) + 1) & 0xffff;
   jobs.revision[job] = 1;
   jobs.idHash[job] = hashText(jobId);
   jobs.flags[job] = jobFlags.used | (fields.oneShot ? jobFlags.oneShot : 0) | (fields.paused ? jobFlags.paused : 0);
   jobs.dueAtMs[job] = fields.paused ? 0 : nextDueMs;
+  setAnew(state, job);
   jobs.lastAtMs[job] = 0;
   jobs.class[job] = state.classes.acquire(fields.classText);
   jobs.schedule[job] = fields.scheduleText === "" ? 0 : state.schedules.acquire(fields.scheduleText);
@@ -53,14 +55,14 @@ function cancelEnded(state: State, jobId: string, index: number): Reply {
   const stored = state.cold.get(coldKeys.ended(jobId));
   const ended = stored && decodeEnded(stored);
   if (!ended || ended.status === "cancelled") return refused("not_found", "no such job");
-  forget(state, jobId);
+  forgetEnded(state, jobId);
   state.cold.put(coldKeys.ended(jobId), encodeEnded({ ...ended, status: "cancelled" }));
   state.cold.put(coldKeys.endedBy("cancelled", jobId), new Uint8Array(0));
   return { kind: "done", status: "cancelled", jobId, sequence: undefined, index };
 }
 
 /** What was kept of an ended job goes. */
-function forget(state: State, jobId: string): void {
+export function forgetEnded(state: State, jobId: string): void {
   const earlier = state.cold.get(coldKeys.ended(jobId));
   if (!earlier) return;
   state.cold.del(coldKeys.ended(jobId));
@@ -120,7 +122,10 @@ export function applyUpdate(state: State, body: ByteReader, index: number): Repl
   jobs.class[job] = shared;
   const paused = (jobs.flags[job] as number) & jobFlags.paused;
   jobs.flags[job] = ((jobs.flags[job] as number) & ~jobFlags.oneShot) | (fields.oneShot ? jobFlags.oneShot : 0);
-  if (reschedule && paused === 0) jobs.dueAtMs[job] = nextDueMs;
+  if (reschedule && paused === 0) {
+    jobs.dueAtMs[job] = nextDueMs;
+    setAnew(state, job);
+  }
   state.armJob(job);
   for (let slot = jobs.liveHead[job] as number; slot !== 0; slot = state.live.nextOfJob[slot] as number) state.armLive(slot);
   jobEvent(state, eventCode["job.updated"], job);
@@ -191,7 +196,10 @@ export function applyResume(state: State, body: ByteReader, index: number): Repl
   const wasPaused = jobs.has(job, jobFlags.paused);
   const { jobId } = revise(state, job, specJson);
   jobs.flags[job] = (jobs.flags[job] as number) & ~jobFlags.paused;
-  if (wasPaused) jobs.dueAtMs[job] = nextDueMs;
+  if (wasPaused) {
+    jobs.dueAtMs[job] = nextDueMs;
+    setAnew(state, job);
+  }
   state.armJob(job);
   jobEvent(state, eventCode["job.resumed"], job);
   leaveIfDone(state, job);

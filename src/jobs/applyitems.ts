@@ -15,17 +15,22 @@ import {
 import { PlanCursor, planType, ResultCursor, resultOutcome } from "./items.ts";
 import { liveState } from "./livetable.ts";
 import type { State } from "./state.ts";
+import { isUnsure } from "./unsure.ts";
 
 export function applyPlan(state: State, items: Uint8Array): void {
   const item = new PlanCursor(items);
   while (item.next()) {
     if (item.type === planType.start) applyStart(state, item);
     else if (item.type === planType.due) applyDue(state, item);
-    else applyRange(state, item);
+    else if (item.type === planType.range) applyRange(state, item);
+    else applyUnsure(state, item);
   }
 }
 
-/** Whether the row still is what the item was computed from: same revision, enabled, and due at just this time (H1). */
+/**
+ * Whether the row still is what the item was computed from: same revision, enabled, and due at just this time (H1). What an earlier
+ * cluster may have run is due for nothing but an item that says so (H15).
+ */
 function isDue(state: State, item: PlanCursor): boolean {
   const { jobs } = state;
   const { job } = item;
@@ -33,7 +38,8 @@ function isDue(state: State, item: PlanCursor): boolean {
     jobs.is(job, item.generation, item.revision) &&
     jobs.enabled(job) &&
     jobs.dueAtMs[job] === item.atMs &&
-    item.atMs > (jobs.lastAtMs[job] as number)
+    item.atMs > (jobs.lastAtMs[job] as number) &&
+    isUnsure(state, job) === (item.type === planType.unsure)
   );
 }
 
@@ -68,6 +74,13 @@ function applyRange(state: State, item: PlanCursor): void {
   if (!isDue(state, item)) return;
   advance(state, item.job, item.toMs, item.nextDueMs);
   recordUnrun(state, item.job, ending.missed, item.atMs, item.toMs, item.count, "misfire");
+  leaveIfDone(state, item.job);
+}
+
+function applyUnsure(state: State, item: PlanCursor): void {
+  if (!isDue(state, item)) return;
+  advance(state, item.job, item.toMs, item.nextDueMs);
+  recordUnrun(state, item.job, ending.unknown, item.atMs, item.toMs, item.count, "restore");
   leaveIfDone(state, item.job);
 }
 

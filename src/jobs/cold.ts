@@ -16,8 +16,11 @@ export const coldKeys = {
   ended: (jobId: string): string => `ended/${jobId}`,
   endedBy: (status: string, jobId: string): string => `by/${status}/${jobId}`,
   /** Whose number it was up to this history ordinal: from old records back to ids. */
+  lefts: "left/",
   left: (job: number, ordinal: number): string => `left/${hex(job, 8)}/${hex(ordinal, 12)}`,
+  keys: "key/",
   idempotency: (scope: string): string => `key/${scope}`,
+  generations: "gen/",
   generation: (generation: number, scope: string): string => `gen/${hex(generation, 8)}/${scope}`,
   /** Last error of an execution that is live. */
   note: (sequence: number): string => `note/${hex(sequence, 12)}`,

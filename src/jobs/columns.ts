@@ -2,12 +2,19 @@
 // What the columns mean is the business of the tables built on it (jobtable.ts, livetable.ts); when copies are made, of src/storage.
 // (C1) Memory is allocated once and untouched until used: rows start at 1 and "nothing" is 0 in every column.
 // (C2) A row that was touched is reported once by takeChanged(), whatever happened to it.
+// (C3) The sum over all rows' hashes is brought up to date from the rows that changed, when it is asked for and at each takeChanged():
+//      touching a row costs nothing more. Rows of zeros count as 0: it does not matter how far the table was ever used.
 
+import { mix32 } from "../base/checksum.ts";
 import { assert } from "../base/errors.ts";
+import { HashSum } from "./hashsum.ts";
 
 export type Column = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 
 const ALIGN = 8;
+/** What is known of a row that changed since takeChanged(): whether its hash is of what it holds now. */
+const CHANGED = 1;
+const SUMMED = 2;
 
 export class ColumnTable {
   readonly name: string;
@@ -15,7 +22,10 @@ export class ColumnTable {
   readonly rowBytes: number;
   readonly pageRows: number;
   private readonly columns: readonly Column[];
+  private readonly words: readonly Words[];
   private readonly dirty: Uint8Array;
+  private readonly hashes: Uint32Array;
+  private readonly total = new HashSum();
   private changed = new Uint32Array(1024);
   private changedCount = 0;
   /** Highest row ever used, plus one. */
@@ -27,7 +37,9 @@ export class ColumnTable {
     this.columns = columns;
     this.rowBytes = columns.reduce((sum, column) => sum + column.BYTES_PER_ELEMENT, 0);
     this.pageRows = Math.floor(pageBytes / this.rowBytes);
+    this.words = columns.map(wordsOf);
     this.dirty = new Uint8Array(capacity + 1);
+    this.hashes = new Uint32Array(capacity + 1);
   }
 
   rowCount(): number {
@@ -36,8 +48,10 @@ export class ColumnTable {
 
   /** Notes that a row changed (C2). */
   touch(row: number): void {
-    if (this.dirty[row] === 1) return;
-    this.dirty[row] = 1;
+    const before = this.dirty[row];
+    if (before === CHANGED) return;
+    this.dirty[row] = CHANGED;
+    if (before === SUMMED) return;
     if (this.changedCount === this.changed.length) this.growChanged();
     this.changed[this.changedCount++] = row;
     if (row >= this.high) this.high = row + 1;
@@ -53,7 +67,33 @@ export class ColumnTable {
     return this.changedCount;
   }
 
+  /** The sum over all rows as they are now (C3). */
+  sum(): HashSum {
+    for (let i = 0; i < this.changedCount; i++) {
+      const row = this.changed[i] as number;
+      if (this.dirty[row] === CHANGED) this.rehashRow(row);
+      this.dirty[row] = SUMMED;
+    }
+    return this.total;
+  }
+
+  /** As sum(), after rows were laid back. */
+  rehash(): HashSum {
+    for (let row = 1; row < this.high && row <= this.capacity; row++) this.rehashRow(row);
+    return this.total;
+  }
+
+  private rehashRow(row: number): void {
+    const before = this.hashes[row] as number;
+    const hash = hashOf(this.words, row);
+    if (hash === before) return;
+    this.hashes[row] = hash;
+    this.total.remove(before);
+    this.total.add(hash);
+  }
+
   takeChanged(): Uint32Array {
+    this.sum();
     const rows = this.changed.slice(0, this.changedCount);
     for (let i = 0; i < rows.length; i++) this.dirty[rows[i] as number] = 0;
     this.changedCount = 0;
@@ -113,6 +153,38 @@ export class ColumnTable {
     for (const column of this.columns) size = aligned(size + rows * column.BYTES_PER_ELEMENT);
     return size;
   }
+}
+
+/** A column as the 32-bit words of its rows; narrower values are words themselves. */
+type Words = { readonly values: Column; readonly wide: boolean };
+
+function wordsOf(column: Column): Words {
+  if (!(column instanceof Float64Array)) return { values: column, wide: false };
+  return { values: new Uint32Array(column.buffer, column.byteOffset, column.length * 2), wide: true };
+}
+
+/** Hash of a row's number and of all that it holds; 0 for a row of zeros. */
+function hashOf(words: readonly Words[], row: number): number {
+  let hash = row;
+  let bits = 0;
+  for (let i = 0; i < words.length; i++) {
+    const { values, wide } = words[i] as Words;
+    if (wide) {
+      const low = values[row * 2] as number;
+      bits |= low;
+      hash = mixed(hash, low);
+    }
+    const value = values[wide ? row * 2 + 1 : row] as number;
+    bits |= value;
+    hash = mixed(hash, value);
+  }
+  return bits === 0 ? 0 : mix32(hash);
+}
+
+function mixed(hash: number, word: number): number {
+  const spread = Math.imul(word, 0xcc9e2d51);
+  const both = hash ^ Math.imul((spread << 15) | (spread >>> 17), 0x1b873593);
+  return (Math.imul((both << 13) | (both >>> 19), 5) + 0xe6546b64) | 0;
 }
 
 function aligned(offset: number): number {

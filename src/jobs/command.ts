@@ -20,6 +20,11 @@ export const commandKind = {
   results: 11,
   cancelExecution: 12,
   clock: 13,
+  restored: 14,
+  raiseVersion: 15,
+  mark: 16,
+  dropHistory: 17,
+  forget: 18,
 } as const;
 
 /** Scope of an Idempotency-Key and hash of the body it came with; both hex texts. */
@@ -81,8 +86,28 @@ export type Command =
   | { readonly kind: "trigger"; readonly key: KeyUse | undefined; readonly ref: JobRef }
   | { readonly kind: "cancelExecution"; readonly key: KeyUse | undefined; readonly sequence: number }
   | { readonly kind: "clock"; readonly toMs: number }
+  | RestoredCommand
+  /** Every member understands state version `to`. */
+  | { readonly kind: "raiseVersion"; readonly to: number }
+  /** Every replica computes the hash of its state at this place of the log. */
+  | { readonly kind: "mark"; readonly number: number }
+  /** History of days before this one, counted from 1970-01-01 UTC, is kept no longer. */
+  | { readonly kind: "dropHistory"; readonly beforeDay: number }
+  /** Cold rows of jobs that left, by key; each goes if it is older than the history that is kept. */
+  | { readonly kind: "forget"; readonly keys: readonly string[] }
   | { readonly kind: "plan"; readonly items: Uint8Array }
   | { readonly kind: "results"; readonly items: Uint8Array };
+
+/** The state was carried into another cluster: from a backup, or by force out of what was left of a cluster (H5, H15). */
+export type RestoredCommand = {
+  readonly kind: "restored";
+  readonly reason: "restore" | "forced";
+  readonly clusterId: string;
+  /** Time of the restore. Nobody knows what became of due times up to here, unless `catchUp` says to treat them as missed ones. */
+  readonly atMs: number;
+  readonly catchUp: boolean;
+  readonly tokenFloor: number;
+};
 
 export type HeldAttempt = { readonly sequence: number; readonly token: number };
 
@@ -137,9 +162,33 @@ function encodeBody(out: ByteWriter, command: Command): void {
     case "plan":
     case "results":
       return out.raw(command.items);
+    case "restored":
+    case "raiseVersion":
+    case "mark":
+    case "dropHistory":
+    case "forget":
+      return encodeUpkeep(out, command);
     default:
       return encodeSmall(out, command);
   }
+}
+
+type Upkeep = Extract<Command, { kind: "restored" | "raiseVersion" | "mark" | "dropHistory" | "forget" }>;
+
+function encodeUpkeep(out: ByteWriter, command: Upkeep): void {
+  if (command.kind === "raiseVersion") return out.u32(command.to);
+  if (command.kind === "mark") return out.u48(command.number);
+  if (command.kind === "dropHistory") return out.u32(command.beforeDay);
+  if (command.kind === "forget") {
+    out.u32(command.keys.length);
+    for (const key of command.keys) out.string(key);
+    return;
+  }
+  out.u8(command.reason === "forced" ? 1 : 0);
+  out.string(command.clusterId);
+  out.f64(command.atMs);
+  out.u8(command.catchUp ? 1 : 0);
+  out.f64(command.tokenFloor);
 }
 
 type Small = Extract<Command, { kind: "cancel" | "pause" | "resume" | "trigger" | "cancelExecution" }>;
@@ -192,7 +241,7 @@ function putDefinition(out: ByteWriter, fields: DefinitionFields): void {
 export function readHeader(data: Uint8Array): EntryHeader {
   const input = new ByteReader(data);
   const version = input.u8();
-  if (version !== VERSION) throw new PawlError("quarantined", `log entry of format ${version}: written by a newer Pawl; upgrade this node`);
+  if (version !== VERSION) throw new PawlError("too_new", `log entry of format ${version}: written by a newer Pawl; upgrade this node`);
   return { clockMs: input.f64(), elapsedMs: input.u32() };
 }
 
@@ -208,6 +257,13 @@ export function* commandsOf(data: Uint8Array): Generator<{ kind: number; body: B
     yield { kind, body, length };
     at += 5 + length;
   }
+}
+
+export function takeRestored(input: ByteReader): RestoredCommand {
+  const reason = input.u8() === 1 ? "forced" : "restore";
+  const clusterId = input.string();
+  const atMs = input.f64();
+  return { kind: "restored", reason, clusterId, atMs, catchUp: input.u8() === 1, tokenFloor: input.f64() };
 }
 
 export function takeKey(input: ByteReader): KeyUse | undefined {

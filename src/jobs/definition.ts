@@ -66,6 +66,8 @@ export type Ended = {
   readonly status: string;
   readonly revision: number;
   readonly lastScheduledAtMs: number;
+  /** Time of the entry by which it ended, or its last execution did. */
+  readonly endedAtMs: number;
   /** Its last history record; 0 for none. */
   readonly ordinal: number;
   readonly definition: Uint8Array;
@@ -77,6 +79,7 @@ export function encodeEnded(ended: Ended): Uint8Array {
   out.string(ended.status);
   out.u32(ended.revision);
   out.f64(ended.lastScheduledAtMs);
+  out.f64(ended.endedAtMs);
   out.u48(ended.ordinal);
   out.bytes(ended.definition);
   return out.take();
@@ -85,5 +88,21 @@ export function encodeEnded(ended: Ended): Uint8Array {
 export function decodeEnded(value: Uint8Array): Ended {
   const input = new ByteReader(value);
   input.u8();
-  return { status: input.string(), revision: input.u32(), lastScheduledAtMs: input.f64(), ordinal: input.u48(), definition: input.bytes() };
+  const what = { status: input.string(), revision: input.u32(), lastScheduledAtMs: input.f64(), endedAtMs: input.f64() };
+  return { ...what, ordinal: input.u48(), definition: input.bytes() };
+}
+
+/** Whose number it was until then: what history records of that job are named by. */
+export type Left = { readonly leftAtMs: number; readonly jobId: string };
+
+export function encodeLeft({ leftAtMs, jobId }: Left): Uint8Array {
+  const out = new ByteWriter(64);
+  out.f64(leftAtMs);
+  out.string(jobId);
+  return out.take();
+}
+
+export function decodeLeft(value: Uint8Array): Left {
+  const input = new ByteReader(value);
+  return { leftAtMs: input.f64(), jobId: input.string() };
 }

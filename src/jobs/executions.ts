@@ -11,7 +11,7 @@
 
 import { coldKeys } from "./cold.ts";
 import { utf8Bytes } from "../base/bytes.ts";
-import { decodeDefinition, decodeEnded, encodeEnded } from "./definition.ts";
+import { decodeDefinition, decodeEnded, encodeEnded, encodeLeft } from "./definition.ts";
 import { eventCode } from "./eventlog.ts";
 import { endings, origins } from "./history.ts";
 import { jobFlags } from "./jobtable.ts";
@@ -259,6 +259,7 @@ export function retire(state: State, job: number, status: string): void {
     status,
     revision: jobs.revision[job] as number,
     lastScheduledAtMs: jobs.lastAtMs[job] as number,
+    endedAtMs: state.clockMs,
     ordinal: jobs.history(job),
     definition: stored,
   };
@@ -274,7 +275,7 @@ function completeEnded(state: State, jobId: string, definition: Uint8Array, ordi
   if (!value) return;
   const ended = decodeEnded(value);
   if (ended.ordinal === ordinal || decodeDefinition(ended.definition).uid !== decodeDefinition(definition).uid) return;
-  state.cold.put(key, encodeEnded({ ...ended, ordinal }));
+  state.cold.put(key, encodeEnded({ ...ended, endedAtMs: state.clockMs, ordinal }));
 }
 
 /** Events and history name jobs by number; ids of jobs that left lately are kept to name them. */
@@ -294,7 +295,7 @@ function freeJob(state: State, job: number): void {
   const stored = definitionOf(state, job);
   const { jobId } = decodeDefinition(stored);
   const newest = jobs.history(job);
-  if (newest !== 0) state.cold.put(coldKeys.left(job, newest), utf8Bytes(jobId));
+  if (newest !== 0) state.cold.put(coldKeys.left(job, newest), encodeLeft({ leftAtMs: state.clockMs, jobId }));
   if (jobs.has(job, jobFlags.deleted)) completeEnded(state, jobId, stored, newest);
   remember(state, job, jobId);
   state.timers.disarm(job);

@@ -44,4 +44,6 @@ export function emptyHistoryRow(): HistoryRow {
 /** What the state machine needs of the store: appends are kept in memory until a checkpoint writes them. */
 export interface HistorySink {
   append(row: HistoryRow): void;
+  /** Days before this one, counted from 1970-01-01 UTC, are aged out: their records go, and no new one is put into them. */
+  dropBefore(day: number): void;
 }

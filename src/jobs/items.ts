@@ -3,12 +3,31 @@
 
 import { ByteWriter, lenientText, utf8Bytes } from "../base/bytes.ts";
 
-export const planType = { due: 1, start: 2, range: 3 } as const;
+export const planType = { due: 1, start: 2, range: 3, unsure: 4 } as const;
 
 /** Bytes of each plan item, type byte included. */
 const DUE_BYTES = 31;
 const START_BYTES = 17;
 const RANGE_BYTES = 43;
+const planBytes: ReadonlyMap<number, number> = new Map([
+  [planType.due, DUE_BYTES],
+  [planType.start, START_BYTES],
+  [planType.range, RANGE_BYTES],
+  [planType.unsure, RANGE_BYTES],
+]);
+
+/** Which types of plan items there are, as bits 1 << type; undefined when one is not known or not whole. */
+export function planTypesIn(items: Uint8Array): number | undefined {
+  let types = 0;
+  for (let at = 0; at < items.length; ) {
+    const type = items[at] as number;
+    const length = planBytes.get(type);
+    if (length === undefined || at + length > items.length) return undefined;
+    types |= 1 << type;
+    at += length;
+  }
+  return types;
+}
 
 export class PlanWriter {
   count = 0;
@@ -36,7 +55,25 @@ export class PlanWriter {
 
   /** `count` due times in [fromMs, toMs] are recorded as missed; the row's due time moves from fromMs to nextDueMs. */
   range(job: number, generation: number, revision: number, fromMs: number, toMs: number, count: number, nextDueMs: number): void {
-    this.row(planType.range, job, generation, revision);
+    this.span(planType.range, job, generation, revision, fromMs, toMs, count, nextDueMs);
+  }
+
+  /** As `range`, for due times of which nobody knows what became of them (H15). */
+  unsure(job: number, generation: number, revision: number, fromMs: number, toMs: number, count: number, nextDueMs: number): void {
+    this.span(planType.unsure, job, generation, revision, fromMs, toMs, count, nextDueMs);
+  }
+
+  private span(
+    type: number,
+    job: number,
+    generation: number,
+    revision: number,
+    fromMs: number,
+    toMs: number,
+    count: number,
+    nextDueMs: number,
+  ): void {
+    this.row(type, job, generation, revision);
     this.out.f64(fromMs);
     this.out.f64(toMs);
     this.out.f64(count);

@@ -15,6 +15,8 @@ export const jobFlags = {
   deleted: 4,
   /** Has one due time: its end is the job's end. */
   oneShot: 8,
+  /** Its due time is not later than the restore that the state remembers, but was set after it: it is sure that it was not run (H15). */
+  anew: 16,
 } as const;
 
 const TWO_32 = 2 ** 32;

@@ -4,13 +4,16 @@
 // (S2) Timers are armed and disarmed by apply alone; the wheel behind them is an index that can be rebuilt from the rows (H3).
 
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
-import { assert } from "../base/errors.ts";
+import { checksum } from "../base/checksum.ts";
+import { assert, PawlError } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import type { ColdRows } from "./cold.ts";
 import { coldKeys } from "./cold.ts";
+import type { ColumnTable } from "./columns.ts";
 import { decodeDefinition, specOf } from "./definition.ts";
 import type { SharedSchedule } from "./definition.ts";
 import { EventLog } from "./eventlog.ts";
+import { HashSum } from "./hashsum.ts";
 import { emptyHistoryRow } from "./history.ts";
 import type { HistorySink } from "./history.ts";
 import { Interned } from "./interned.ts";
@@ -18,6 +21,9 @@ import { JobTable, jobFlags } from "./jobtable.ts";
 import { LiveTable, liveState } from "./livetable.ts";
 import { NodeRegistry } from "./nodes.ts";
 import type { ClassSpec } from "./spec.ts";
+import { SummedRows } from "./summedrows.ts";
+import { checkVersion, ownVersions } from "./versions.ts";
+import type { Versions } from "./versions.ts";
 
 /** The wheel as apply sees it. Items: job number n is item n; live row s is item jobsMax + 1 + s. */
 export interface Timers {
@@ -35,7 +41,12 @@ export interface Watcher {
   settled(sequence: number, token: number): void;
   sessionOpened(node: string, incarnation: number, session: number): void;
   sessionClosed(session: number): void;
+  /** A mark was applied: the state's hash there, to be compared with other replicas' (H8). Not computed where nobody asks. */
+  marked?(number: number, hash: StateHash): void;
 }
+
+/** The hash of everything replicated, after the entries up to `index`. Equal on every replica. */
+export type StateHash = { readonly index: number; readonly hash: string };
 
 /** For replicas whose node runs nothing and plans nothing. */
 export const ignoring: Watcher = {
@@ -61,6 +72,11 @@ export function timerMemory(capacity: Capacity): TimerMemory {
   return { dueAtMs: new Float64Array(items), lanes: new Uint8Array(items), items };
 }
 
+const closedHistory: HistorySink = {
+  append: () => assert(false, "the history is not open"),
+  dropBefore: () => assert(false, "the history is not open"),
+};
+
 export class State {
   readonly jobs: JobTable;
   readonly live: LiveTable;
@@ -68,13 +84,15 @@ export class State {
   readonly schedules: Interned<SharedSchedule>;
   readonly classes: Interned<ShardClass>;
   readonly events: EventLog;
-  readonly cold: ColdRows;
+  readonly cold: SummedRows;
   readonly timers: Timers;
   readonly memory: TimerMemory;
   readonly capacity: Capacity;
   watcher: Watcher = ignoring;
   /** Where ended executions go; set once the stored history is open. */
-  historySink: HistorySink = { append: () => assert(false, "the history is not open") };
+  historySink: HistorySink = closedHistory;
+  /** What this build understands (H14). */
+  readonly versions: Versions;
   /** One record, reused for every append. */
   readonly record = emptyHistoryRow();
   /** Ids of jobs that left lately, by number and generation, to name them in events. Bounded, not state. */
@@ -92,16 +110,24 @@ export class State {
   lastOrdinal = 0;
   keyGeneration = 0;
   keysInGeneration = 0;
+  /** Which kinds of entries may be proposed: raised when every member understands more (H14). */
+  version = 1;
+  /** Due times up to here may have been run by the cluster that this state was restored from; 0 for none (H15). */
+  unsureUntilMs = 0;
+  /** The first day, from 1970-01-01 UTC, whose history is kept; and `elapsedMs` when that was last changed. */
+  historyFromDay = 0;
+  historyDroppedAtMs = 0;
 
-  constructor(capacity: Capacity, memory: TimerMemory, timers: Timers, cold: ColdRows) {
+  constructor(capacity: Capacity, memory: TimerMemory, timers: Timers, cold: ColdRows, versions: Versions = ownVersions) {
+    this.versions = versions;
     this.capacity = capacity;
     this.memory = memory;
     this.timers = timers;
-    this.cold = cold;
+    this.cold = new SummedRows(cold);
     this.jobs = new JobTable(capacity.jobsMax, memory.dueAtMs);
     this.live = new LiveTable(capacity.liveMax, memory.dueAtMs.subarray(capacity.jobsMax + 1));
-    this.schedules = new Interned(coldKeys.schedules, limits.schedulesMax, cold, (text) => JSON.parse(text) as SharedSchedule);
-    this.classes = new Interned(coldKeys.classes, limits.classesMax, cold, parseClass);
+    this.schedules = new Interned(coldKeys.schedules, limits.schedulesMax, this.cold, (text) => JSON.parse(text) as SharedSchedule);
+    this.classes = new Interned(coldKeys.classes, limits.classesMax, this.cold, parseClass);
     this.events = new EventLog(limits.eventsKeptMax);
   }
 
@@ -128,6 +154,13 @@ export class State {
     return stored ? specOf(decodeDefinition(stored)).class : this.classOf(job).spec;
   }
 
+  /** Rows, the history of cold rows, and scalars: which of them differ, when two replicas do, shows in the text. */
+  hash(): StateHash {
+    const scalars = checksum(this.encodeScalars()).toString(16).padStart(8, "0");
+    const sums = [this.jobs.rows.sum(), this.live.rows.sum(), this.cold.sum].map((sum) => sum.text());
+    return { index: this.appliedIndex, hash: [...sums, scalars].join("-") };
+  }
+
   encodeScalars(): Uint8Array {
     const out = new ByteWriter(512);
     out.u8(1);
@@ -139,6 +172,13 @@ export class State {
     for (const value of [this.clockMs, this.elapsedMs, this.tokenCounter, this.lastSequence, this.lastOrdinal]) out.f64(value);
     out.u32(this.keyGeneration);
     out.u32(this.keysInGeneration);
+    out.u32(this.version);
+    out.f64(this.unsureUntilMs);
+    out.u32(this.historyFromDay);
+    out.f64(this.historyDroppedAtMs);
+    this.cold.sum.encode(out);
+    this.jobs.rows.sum().encode(out);
+    this.live.rows.sum().encode(out);
     this.nodes.encode(out);
     return out.take();
   }
@@ -159,6 +199,13 @@ export class State {
     this.lastOrdinal = input.f64();
     this.keyGeneration = input.u32();
     this.keysInGeneration = input.u32();
+    this.version = input.u32();
+    checkVersion(this.versions, this.version, `checkpoint at ${appliedIndex}`);
+    this.unsureUntilMs = input.f64();
+    this.historyFromDay = input.u32();
+    this.historyDroppedAtMs = input.f64();
+    this.cold.sum.restore(input);
+    for (const table of [this.jobs, this.live]) checkRows(table.rows, HashSum.of(input));
     this.nodes.restore(input);
     this.appliedIndex = appliedIndex;
   }
@@ -167,6 +214,7 @@ export class State {
   rebuild(): void {
     this.rebuildJobs();
     this.rebuildLive();
+    this.historySink.dropBefore(this.historyFromDay);
   }
 
   private rebuildJobs(): void {
@@ -241,6 +289,12 @@ export class State {
     if (next !== 0) live.previousOfJob[next] = previous;
     jobs.liveCount[job] = (jobs.liveCount[job] as number) - 1;
   }
+}
+
+/** The rows that were loaded are those that the checkpoint was made of. */
+function checkRows(rows: ColumnTable, expected: HashSum): void {
+  if (rows.rehash().text() === expected.text()) return;
+  throw new PawlError("quarantined", `the ${rows.name} that were loaded are not those of the checkpoint; resynchronise this node`);
 }
 
 function parseClass(text: string): ShardClass {

@@ -12,8 +12,9 @@ import { patched } from "../jobs/spec.ts";
 import type { JobSpec } from "../jobs/spec.ts";
 import type { State } from "../jobs/state.ts";
 import type { Change } from "../jobs/views.ts";
+import { isUnsure } from "../jobs/unsure.ts";
 import { limits } from "../limits.ts";
-import { misfireItems } from "./planner.ts";
+import { misfireItems, unsureItem } from "./planner.ts";
 import { firstDue } from "./schedulebook.ts";
 import type { ScheduleBook } from "./schedulebook.ts";
 
@@ -136,9 +137,11 @@ function settleItems(state: State, book: ScheduleBook, job: number, nowMs: numbe
   let dueMs = jobs.dueAtMs[job] as number;
   if (dueMs === 0 || dueMs > nowMs || !jobs.enabled(job)) return undefined;
   const { spec } = state.classOf(job);
+  const unsureUntilMs = isUnsure(state, job) ? state.unsureUntilMs : 0;
   const writer = new PlanWriter();
   while (dueMs !== 0 && dueMs <= nowMs && writer.count < limits.missedPerChangeMax) {
-    if (nowMs - dueMs > spec.misfire.withinMs) misfireItems(state, book, writer, job, dueMs, nowMs, spec, () => 0);
+    if (dueMs <= unsureUntilMs) unsureItem(state, book, writer, job, dueMs);
+    else if (nowMs - dueMs > spec.misfire.withinMs) misfireItems(state, book, writer, job, dueMs, nowMs, spec, () => 0);
     else writer.due(job, jobs.generation[job] as number, jobs.revision[job] as number, dueMs, book.next(job, dueMs), 0);
     dueMs = writer.nextDueMs;
   }

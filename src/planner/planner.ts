@@ -15,6 +15,7 @@ import type { NodeRow } from "../jobs/nodes.ts";
 import type { ClassSpec } from "../jobs/spec.ts";
 import { lane } from "../jobs/state.ts";
 import type { State } from "../jobs/state.ts";
+import { isUnsure } from "../jobs/unsure.ts";
 import { limits } from "../limits.ts";
 import { retryAt } from "./retry.ts";
 import type { ScheduleBook } from "./schedulebook.ts";
@@ -235,6 +236,11 @@ export class Planner {
     const { jobs } = this.state;
     const dueMs = jobs.dueAtMs[job] as number;
     if (dueMs === 0 || dueMs > nowMs || !jobs.enabled(job)) return 0;
+    if (isUnsure(this.state, job)) {
+      unsureItem(this.state, this.book, this.writer, job, dueMs);
+      this.note(job, dueMs);
+      return 1;
+    }
     const { spec } = this.state.classOf(job);
     if (nowMs - dueMs > spec.misfire.withinMs) return this.planMisfire(job, dueMs, nowMs, spec);
     const session = this.place(spec);
@@ -319,6 +325,13 @@ export function misfireItems(
   const skipped = policy === "fire_all" && !missed.more ? firstOf(book, job, dueMs, missed.count - max) : missed;
   writer.range(job, generation, revision, dueMs, skipped.lastMs, skipped.count, book.next(job, skipped.lastMs));
   return 1;
+}
+
+/** The item for the due times of a job that an earlier cluster may have run (H15); the misfire policy has no say in them. */
+export function unsureItem(state: State, book: ScheduleBook, writer: PlanWriter, job: number, dueMs: number): void {
+  const { generation, revision } = state.jobs;
+  const { count, lastMs } = book.missed(job, dueMs, state.unsureUntilMs);
+  writer.unsure(job, generation[job] as number, revision[job] as number, dueMs, lastMs, count, book.next(job, lastMs));
 }
 
 /** The first `count` due times from `dueMs` on. */

@@ -95,15 +95,19 @@ export class HistoryStore implements HistorySink {
     for (const name of this.removable.splice(0)) this.files.remove(name);
   }
 
-  /** Forgets all days that ended before `dayMs`. Their records are "aged out" from now on. */
-  dropDaysBefore(dayMs: number): void {
-    this.keptFrom = Math.max(this.keptFrom, Math.floor(dayMs / DAY_MS));
+  dropBefore(day: number): void {
+    this.keptFrom = Math.max(this.keptFrom, day);
     for (const [number, day] of this.days) {
       if (number >= this.keptFrom) continue;
       this.days.delete(number);
       this.unsynced.delete(day.name);
       if (day.length > 0) this.dropped.push(day.name);
     }
+  }
+
+  /** The oldest day that has records, undefined when there are none at all. */
+  get oldestDay(): number | undefined {
+    return this.days.size === 0 ? undefined : Math.min(...this.days.keys());
   }
 
   /** The record, or undefined when there is none or it has aged out. Reads throw PawlError("quarantined") on damage. */

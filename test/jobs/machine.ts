@@ -102,6 +102,8 @@ export class Machine {
   /** What apply told the node's memory, newest last. */
   readonly watched: Watched[] = [];
   clockMs = NOON;
+  /** First day whose history is kept, as apply told the store. */
+  historyFrom = 0;
 
   constructor(capacity: Capacity = smallCapacity, cold = new MapRows()) {
     const memory = timerMemory(capacity);
@@ -109,7 +111,10 @@ export class Machine {
     this.cold = cold;
     this.state = new State(capacity, memory, this.wheel, cold);
     const howOf = (row: HistoryRow): Record["how"] => endings[row.ending] as Record["how"];
-    this.state.historySink = { append: (row) => void this.history.push({ ...row, how: howOf(row) }) };
+    this.state.historySink = {
+      append: (row) => void this.history.push({ ...row, how: howOf(row) }),
+      dropBefore: (day) => void (this.historyFrom = day),
+    };
     this.state.watcher = {
       ...ignoring,
       started: (slot, session) =>
@@ -251,7 +256,8 @@ export class Machine {
     const armed = Array.from({ length: state.memory.items - 1 }, (_, i) => this.wheel.isArmed(i + 1));
     const running = state.nodes.rows.map((row) => row.running);
     const cold = [...this.cold.rows].sort(([a], [b]) => (a < b ? -1 : 1));
-    return { rows, lists, armed, running, cold, scalars: state.encodeScalars(), index: state.appliedIndex };
+    const { index, hash } = state.hash();
+    return { rows, lists, armed, running, cold, scalars: state.encodeScalars(), index, hash };
   }
 }
 

@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { utf8Text } from "../../src/base/bytes.ts";
 import { coldKeys } from "../../src/jobs/cold.ts";
-import { decodeEnded } from "../../src/jobs/definition.ts";
+import { decodeEnded, decodeLeft } from "../../src/jobs/definition.ts";
 import { limits } from "../../src/limits.ts";
 import { at, everySecond, fieldsOf, HOUR, Machine, NOON, SECOND, spec } from "./machine.ts";
 
@@ -71,7 +70,7 @@ test("H2b: old records keep their job's name when the number is used again witho
   machine.result(machine.only("first"), "completed");
   machine.create("second", spec(everySecond), NOON + HOUR);
   machine.one({ kind: "cancel", key: undefined, ref: machine.ref("second"), jobId: "second", cancelRunning: false });
-  const left = machine.cold.under("left/").map((key) => utf8Text(machine.cold.get(key) as Uint8Array));
+  const left = machine.cold.under("left/").map((key) => decodeLeft(machine.cold.get(key) as Uint8Array).jobId);
   assert.deepEqual(left, ["first"]);
 });
 

@@ -16,7 +16,7 @@ const specs: readonly JobSpec[] = [
 ];
 const words = [
   "create", "update", "cancel", "pause", "resume", "trigger", "due", "due", "due", "last", "start", "start", "completed", "failed",
-  "timeout", "notStarted", "cancelExecution", "up", "lost", "range",
+  "timeout", "notStarted", "cancelExecution", "up", "lost", "range", "unsure", "restored", "dropHistory", "forget",
 ] as const;
 type Step = { readonly word: (typeof words)[number]; readonly job: number; readonly pick: number; readonly restart: boolean };
 
@@ -46,6 +46,13 @@ function commandOf(machine: Machine, { word, job, pick }: Step): Command | undef
       const { job: row, generation, revision } = ref;
       return { kind: "plan", items: planOf((out) => out.range(row, generation, revision, due, due + SECOND, 2, due + 2 * SECOND)) };
     }
+    case "unsure": {
+      const { job: row, generation, revision } = ref;
+      return { kind: "plan", items: planOf((out) => out.unsure(row, generation, revision, due, due + SECOND, 2, due + 2 * SECOND)) };
+    }
+    case "restored": return pick > 2 ? undefined : restoredOf(machine, pick);
+    case "dropHistory": return { kind: "dropHistory", beforeDay: Math.floor(NOON / 86_400_000) + pick - 8 };
+    case "forget": return { kind: "forget", keys: [...machine.cold.under("ended/"), ...machine.cold.under("left/")] };
     case "start": {
       const { sequence, attempt } = state.live;
       return { kind: "plan", items: planOf((out) => out.start(slot, sequence[slot] ?? 0, attempt[slot] ?? 0, spare)) };
@@ -55,6 +62,13 @@ function commandOf(machine: Machine, { word, job, pick }: Step): Command | undef
     case "lost": return { kind: "nodeLost", session: spare };
     default: return resultOf(machine, slot, word);
   }
+}
+
+function restoredOf(machine: Machine, pick: number): Command {
+  const reason = pick === 0 ? "forced" : "restore";
+  const { clockMs, state } = machine;
+  const tokenFloor = state.tokenCounter + 64;
+  return { kind: "restored", reason, clusterId: `c${pick}`, atMs: clockMs + pick * SECOND, catchUp: pick === 1, tokenFloor };
 }
 
 function resultOf(machine: Machine, slot: number, word: "completed" | "failed" | "timeout" | "notStarted"): Command {

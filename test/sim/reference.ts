@@ -41,7 +41,7 @@ export class Reference {
   constructor() {
     const timers = { arm: () => undefined, disarm: () => undefined };
     this.state = new State(capacity, timerMemory(capacity), timers, new MapRows());
-    this.state.historySink = { append: (row) => void this.records.push({ ...row }) };
+    this.state.historySink = { append: (row) => void this.records.push({ ...row }), dropBefore: () => undefined };
   }
 
   apply(index: number, data: Uint8Array): Replies {
