@@ -1,6 +1,7 @@
 // Owns: one whole node: the core thread, and on this thread the face: executors, HTTP API, embedded handlers. Starting and stopping
 // in order. What the core decides is in src/cluster; this file only passes on and waits.
-// (N1) Nothing is started before the data directory is claimed, and nothing is left running when start fails.
+// (N1) Nothing is changed before the data directory is held, nothing started before it is claimed, and nothing is left running when
+//      start fails.
 // (N2) Stopping hands leadership over, lets running work finish for a bounded time while its results still reach the log, then flushes.
 
 import { readFileSync } from "node:fs";
@@ -18,9 +19,11 @@ import { CoreLink } from "./corelink.ts";
 import type { CoreOptions } from "./cluster/port.ts";
 import type { Config } from "./config.ts";
 import { readAdminToken } from "./config/admin-token.ts";
-import { claimIdentity } from "./config/identity.ts";
+import { claimIdentity, makeDataDir } from "./config/identity.ts";
 import { checkLimits, limits } from "./limits.ts";
 import { loadTls } from "./net/certificates.ts";
+import { holdDirectory } from "./storage/hold.ts";
+import type { Hold } from "./storage/hold.ts";
 import type { System } from "./system.ts";
 import { buildExecutors } from "./worker/executors.ts";
 import { OutputStore } from "./worker/outputs.ts";
@@ -57,6 +60,18 @@ function readVersion(): string {
 /** Starts a node; resolves when its data is open and its API listens. Rejects with a PawlError that says what to do. */
 export async function startNode(config: Config, options: NodeOptions): Promise<RunningNode> {
   checkLimits();
+  const { dataDir, id } = config.node;
+  makeDataDir(dataDir, config.cluster.name, id);
+  const hold = await holdDirectory(dataDir);
+  try {
+    return await startHeld(config, options, hold);
+  } catch (error) {
+    await hold.release();
+    throw error;
+  }
+}
+
+async function startHeld(config: Config, options: NodeOptions, hold: Hold): Promise<RunningNode> {
   const { system } = options;
   const logger = options.logger ?? pino({ level: config.log.level, base: { node: config.node.id } }, pino.destination({ sync: true }));
   const incarnation = claimIdentity(config.node.dataDir, config.cluster.name, config.node.id);
@@ -93,7 +108,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
       server: "http://embedded",
       token: readAdminToken(config.auth.adminTokenFile),
     });
-    return { apiAddress, client, failed: link.failed, stop: () => stopNode(api, link, runner, logger) };
+    return { apiAddress, client, failed: link.failed, stop: () => stopNode(api, link, runner, logger).then(() => hold.release()) };
   } catch (error) {
     await link.terminate();
     throw error;

@@ -17,11 +17,11 @@ async function readInput(): Promise<string> {
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
 /**
- * Ends the process. Where a call to a disk hangs, process.exit would wait for the thread that makes it, for ever: another program takes
- * the place of this one, which the kernel does without asking its threads.
+ * Ends the process at once. Where a call to a disk hangs, process.exit would wait for the thread that makes it, for ever: another program
+ * takes the place of this one, which the kernel does without asking its threads.
  */
 function end(code: ExitCode): never {
-  if (code === exitCodes.disk) process.execve?.("/bin/sh", ["sh", "-c", `exit ${code}`], {});
+  process.execve?.(process.execPath, [process.execPath, "--eval", `process.exit(${code})`], {});
   process.exit(code);
 }
 
@@ -37,6 +37,7 @@ const code = await run(process.argv.slice(2), io, {
     for (const signal of signals) process.on(signal, once);
   },
   onInputEnd: (then) => void process.stdin.once("close", then).resume(),
-  exitNow: (given) => end(given),
+  exitNow: end,
 });
-end(code);
+if (code === exitCodes.disk) end(code);
+process.exit(code);

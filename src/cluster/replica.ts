@@ -5,6 +5,7 @@
 // (R2) Entries are applied in order, once, and only when committed; the state's applied index says how far.
 // (R3) Leader memory lives in `leadership` and dies with the leadership; it begins when the leader's own first entry is applied.
 // (R4) After a gap of the loop longer than an election timeout a leader proposes nothing before a quorum round confirmed it.
+// (R5) The wait for a log write counts only while the loop runs: after a pause its completion may just not have been read yet.
 
 import { assert, PawlError } from "../base/errors.ts";
 import type { WorkerMessage } from "../dispatch/messages.ts";
@@ -273,12 +274,19 @@ export class Replica {
     this.wake();
   }
 
-  /** A leader whose disk hangs cannot commit but would go on leading: it steps down, and in the end the process stops. */
+  /** A leader whose disk hangs cannot commit but would go on leading: it steps down, and in the end the process stops (R5). */
   private watchDisk(nowMs: number): void {
     if (this.writeSinceMs === undefined) return;
     const stalledMs = nowMs - this.writeSinceMs;
     if (stalledMs > limits.diskStallExitMs) throw new PawlError("io", `a log write has not returned for ${Math.round(stalledMs / 1000)} s`);
     if (stalledMs > limits.diskStallStepDownMs && this.raft.status().role === "leader") this.raft.stepDown(nowMs);
+  }
+
+  /** When the watch must look next, though no input comes. */
+  private diskWatchMs(): number {
+    if (this.writeSinceMs === undefined) return Number.POSITIVE_INFINITY;
+    const leads = this.raft.status().role === "leader";
+    return this.writeSinceMs + (leads ? limits.diskStallStepDownMs : limits.diskStallExitMs) + 1;
   }
 
   private applyCommitted(nowMs: number): void {
@@ -336,6 +344,7 @@ export class Replica {
 
   private afterGap(gapMs: number, nowMs: number): void {
     this.events.alarm(`the loop stood still for ${Math.round(gapMs)} ms`);
+    if (this.writeSinceMs !== undefined) this.writeSinceMs = Math.min(nowMs, this.writeSinceMs + gapMs);
     if (!this.leadership || this.confirming) return;
     this.confirming = true;
     this.confirmLeadership(this.leadership, nowMs);
@@ -417,6 +426,7 @@ export class Replica {
   private nextWakeMs(): number {
     const { wheel, checkpointer, system } = this.parts;
     let atMs = Math.min(this.raft.nextDeadlineMs(), this.session?.nextWakeMs() ?? Number.POSITIVE_INFINITY, checkpointer.nextWakeMs());
+    atMs = Math.min(atMs, this.diskWatchMs());
     if (this.proposals.waiting > 0) atMs = Math.min(atMs, system.monotonicMs() + limits.heartbeatMs);
     if (!this.leadership) return atMs;
     const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.hasDue();

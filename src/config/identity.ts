@@ -21,11 +21,21 @@ export function checkIdentity(dataDir: string, clusterName: string, nodeId: stri
   );
 }
 
+/** Makes the directory if there is none, durably. Throws as checkIdentity does. */
+export function makeDataDir(dataDir: string, clusterName: string, nodeId: string): void {
+  checkIdentity(dataDir, clusterName, nodeId);
+  attempt(dataDir, () => makeDurableDir(dataDir));
+}
+
 /** Makes the directory this node's if it is nobody's, and returns the incarnation of this start, from 1 (I1, I2). */
 export function claimIdentity(dataDir: string, clusterName: string, nodeId: string): number {
-  checkIdentity(dataDir, clusterName, nodeId);
+  makeDataDir(dataDir, clusterName, nodeId);
+  return attempt(dataDir, () => raise(dataDir, clusterName, nodeId));
+}
+
+function attempt<T>(dataDir: string, run: () => T): T {
   try {
-    return raise(dataDir, clusterName, nodeId);
+    return run();
   } catch (error) {
     if (error instanceof PawlError) throw error;
     throw new PawlError("io", `${dataDir} cannot be claimed: ${messageOf(error)}; start again once the disk is sound`, { cause: error });
@@ -33,7 +43,6 @@ export function claimIdentity(dataDir: string, clusterName: string, nodeId: stri
 }
 
 function raise(dataDir: string, clusterName: string, nodeId: string): number {
-  makeDurableDir(dataDir);
   const incarnation = (readIdentity(dataDir)?.incarnation ?? 0) + 1;
   const identity: Identity = { cluster: clusterName, node: nodeId, incarnation };
   const fresh = join(dataDir, "identity.json.new");

@@ -5,8 +5,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
+import { limits } from "../../src/limits.ts";
 import { DiskFaults, noDiskFaults } from "../chaos/shim/diskfaults.ts";
 import type { DiskFault } from "../chaos/shim/diskfaults.ts";
+import { Ledger } from "../support/ledger.ts";
 import { layOut, TOKEN, until } from "../support/processes.ts";
 import type { RealCluster, RealNode } from "../support/processes.ts";
 
@@ -82,3 +84,48 @@ for (const part of ["state", "history"]) {
     assert.equal((await client.jobs.get("done")).status, "completed");
   });
 }
+
+async function leadsByItself(node: RealNode): Promise<boolean> {
+  const response = await fetch(`${node.api}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  return /^pawl_leader 1$/m.test(await response.text());
+}
+
+async function leaderAmong(nodes: readonly RealNode[]): Promise<RealNode> {
+  return until("one of them leads", 20_000, async () => {
+    for (const node of nodes) if (await leadsByItself(node)) return node;
+    return undefined;
+  });
+}
+
+/** Every due time of the recurring job at most once, whoever leads; no token twice. */
+function assertOnce(ledger: Ledger): void {
+  const dues = ledger.asked.map((each) => each.scheduledAtMs);
+  assert.equal(new Set(dues).size, dues.length, "no due time was started twice");
+  assert.equal(new Set(ledger.asked.map((each) => each.token)).size, dues.length, "no token was seen twice");
+}
+
+test("a leader whose disk hangs steps down, another one fires, and the hung process ends with 74", { skip }, async (t) => {
+  const ledger = await Ledger.open(t);
+  const { nodes, client, folder } = await layOut(t, ["a", "b", "c"]);
+  const faults = new Map(nodes.map((node) => [node, new DiskFaults(join(folder, `faults-${node.id}`))]));
+  for (const [node, { env }] of faults) node.start(env);
+  await Promise.all(nodes.map((node) => node.ready()));
+  await client.jobs.submit({
+    job_id: "tick", job_type: "http", schedule: { every: "PT1S" }, overlap: "allow", payload: { url: ledger.url(), method: "POST" },
+  });
+  await until("it fires", 10_000, () => ledger.accepted.length > 0);
+  const old = await leaderAmong(nodes);
+  const hungAtMs = performance.now();
+  faults.get(old)?.set([{ call: "sync", hang: true, path: old.dataDir }]);
+  const next = await leaderAmong(nodes.filter((node) => node !== old));
+  const ledAfterMs = performance.now() - hungAtMs;
+  await until("the old one does not lead", 1_000, async () => !(await leadsByItself(old)));
+  const firedBefore = ledger.accepted.length;
+  await until("the new one fires", 10_000, () => ledger.accepted.length > firedBefore + 1);
+  assert.deepEqual(await old.process?.ended, { code: EXIT_DISK, signal: null }, old.process?.tail);
+  const endedAfterMs = performance.now() - hungAtMs;
+  assert.match(old.process?.stderr ?? "", /^pawl: a log write has not returned for 10 s/m);
+  assert.ok(endedAfterMs > limits.diskStallExitMs, "not before its time");
+  assertOnce(ledger);
+  t.diagnostic(`${next.id} led ${Math.round(ledAfterMs)} ms after the disk hung, ${old.id} ended after ${Math.round(endedAfterMs)} ms`);
+});

@@ -1,7 +1,7 @@
 // One node as a process: what it refuses to start with, and that neither a kill nor a stop loses what was acknowledged.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { limits } from "../../src/limits.ts";
@@ -38,7 +38,10 @@ test("a data directory belongs to one node of one cluster, and to one process", 
   assert.ok(node);
   node.start();
   await node.ready();
+  const identity = join(node.dataDir, "identity.json");
+  const claimed = readFileSync(identity, "utf8");
   const second = await ran(["start", "--config", node.configFile, "--api-listen", "127.0.0.1:0"]);
+  assert.equal(readFileSync(identity, "utf8"), claimed, "the second process has not counted as a start");
   assert.match(second.stderr, /in use|another process|is running/);
   assert.deepEqual([second.code, second.stderr.trimEnd().split("\n").length], [2, 1], second.stderr);
   assert.ok(await node.isReady(), "the first process goes on");
