@@ -72,7 +72,7 @@ type Finished = {
 export class WorkerSession {
   private readonly identity: WorkerIdentity;
   private readonly io: SessionIo;
-  private readonly state: State;
+  private state: State;
   private session = 0;
   /** Newest session of this node, this incarnation, that was applied; open or not. */
   private known = 0;
@@ -204,10 +204,31 @@ export class WorkerSession {
     this.nextBeatMs = 0;
   }
 
+  /**
+   * The state is another one now, much later in the log: this node took up a snapshot. What was applied in between was not seen here, so
+   * no start of the session can be told from one that was missed: it ends (W2), and the next join names what is held (W1).
+   */
+  stateReplaced(state: State): void {
+    this.state = state;
+    const row = state.nodes.find(this.identity.node);
+    this.known = row?.incarnation === this.identity.incarnation ? row.session : 0;
+    this.session = 0;
+    this.nextBeatMs = 0;
+    this.arrivals = [];
+    this.reconcile = undefined;
+    for (const [sequence, { token }] of this.running) {
+      if (!this.isGiven(sequence, token, this.known)) this.stopped(sequence, token, "void");
+    }
+  }
+
   private owns(sequence: number, token: number): boolean {
+    return this.isGiven(sequence, token, this.session);
+  }
+
+  private isGiven(sequence: number, token: number, session: number): boolean {
     const { live } = this.state;
     const slot = live.find(sequence);
-    return slot !== 0 && live.token[slot] === token && live.session[slot] === this.session;
+    return slot !== 0 && live.token[slot] === token && live.session[slot] === session;
   }
 
   /** After each applied entry: hands its starts to the face as one batch, or reports them as not started (W1). */

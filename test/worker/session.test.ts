@@ -251,3 +251,38 @@ test("what the log did not take goes into the next entry, and no entry's results
   for (const lot of lots) for (const cursor = new ResultCursor(lot); cursor.next(); ) sequences.push(cursor.sequence);
   assert.deepEqual(sequences, Array.from({ length: count }, (_, i) => i + 1));
 });
+
+test("after a snapshot, what ran is stopped if its session was lost meanwhile", () => {
+  const pair = joined();
+  const held = pair.run("held");
+  const ended = pair.run("ended");
+  const { state } = pair.machine;
+  const seen = state.watcher;
+  const unseen = { started: () => undefined, stopped: () => undefined, settled: () => undefined };
+  state.watcher = { ...seen, ...unseen, sessionOpened: () => undefined, sessionClosed: () => undefined };
+  const missed = pair.run("missed");
+  pair.machine.entry([{ kind: "nodeLost", session: 1 }]);
+  pair.machine.entry([{ kind: "nodeUp", node: "n", incarnation: 1, slots: 4, tags: [], held: [] }]);
+  assert.deepEqual([held, ended, missed].map((slot) => pair.machine.stateOf(slot)), ["queued", "queued", "queued"]);
+  state.watcher = seen;
+  pair.session.stateReplaced(state);
+  assert.equal(pair.session.number, 0, "a session whose starts were not all seen is none");
+  pair.pass(1_000);
+  assert.equal(pair.session.number, 3);
+  assert.deepEqual(pair.stops.flatMap(({ tokens, reason }) => [...tokens].map((token) => [token, reason])), [[1, "void"], [2, "void"]]);
+});
+
+test("after a snapshot an attempt that is still its execution's newest is carried over into the next session", () => {
+  const pair = joined();
+  const held = pair.run("held");
+  const { state } = pair.machine;
+  const seen = state.watcher;
+  state.watcher = { ...seen, started: () => undefined };
+  const missed = pair.run("missed");
+  state.watcher = seen;
+  pair.session.stateReplaced(state);
+  pair.pass(1_000);
+  assert.equal(pair.session.number, 2);
+  assert.deepEqual([pair.machine.stateOf(held), pair.machine.stateOf(missed)], ["running", "queued"]);
+  assert.deepEqual([pair.starts.length, pair.stops.length], [1, 0]);
+});
