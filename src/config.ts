@@ -38,8 +38,16 @@ export type Config = {
   /** Port 0 means any free one. */
   readonly api: Address;
   readonly peer: Address;
-  /** Members hold this node; a node without [[cluster.members]] is a cluster of itself. */
-  readonly cluster: { readonly name: string; readonly shards: number; readonly members: readonly MemberConfig[] };
+  /**
+   * Members hold this node; a node without [[cluster.members]] is a cluster of itself. With `join` a new data directory joins a
+   * cluster that runs, and members are whom it asks.
+   */
+  readonly cluster: {
+    readonly name: string;
+    readonly shards: number;
+    readonly members: readonly MemberConfig[];
+    readonly join: boolean;
+  };
   /** The file exists and is sound; or it is absent, the API listens on loopback only, and `pawl start` makes it. */
   readonly auth: { readonly adminTokenFile: string };
   readonly worker: { readonly slots: number; readonly tags: readonly string[] };
@@ -56,7 +64,10 @@ export type Config = {
 export type ConfigSources = {
   /** Path of the TOML file; relative paths in it are relative to its folder. */
   readonly file?: string | undefined;
-  /** By flag name without dashes ("api-listen"); "data-dir" stands for "node-data-dir". Relative paths start at the working directory. */
+  /**
+   * By flag name without dashes ("api-listen"); "data-dir" stands for "node-data-dir", "join" for "cluster-join". Relative paths start at
+   * the working directory.
+   */
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly env: Readonly<Record<string, string | undefined>>;
 };
@@ -79,7 +90,8 @@ export function clusterOf(given: ConfigSources): { readonly name: string; readon
 function sourcesOf({ file, flags, env }: ConfigSources): Sources {
   const toml = file === undefined ? undefined : readToml(file);
   if (toml) checkShape(toml);
-  return { toml, env, flags: { ...flags, "node-data-dir": flags["node-data-dir"] ?? flags["data-dir"] } };
+  const long = { "node-data-dir": flags["node-data-dir"] ?? flags["data-dir"], "cluster-join": flags["cluster-join"] ?? flags["join"] };
+  return { toml, env, flags: { ...flags, ...long } };
 }
 
 /** The settings of a node, complete and checked; throws PawlError("config") with one line (F1). Reads files, writes none. */
@@ -91,17 +103,20 @@ export function loadConfig(given: ConfigSources): Config {
   const dataDirSetting = requiredSetting(sources, keys.dataDir);
   const dataDir = pathOf(dataDirSetting);
   const rows = checkedMembers(memberRows(sources, keys.members));
-  const own = ownRow(rows, nodeId);
+  const join = joinOf(sources, rows, nodeId.value);
+  const own = join ? rows.find((row) => row.fields.id === nodeId.value) : ownRow(rows, nodeId);
   const api = listenOf(settingOf(sources, keys.apiListen), own, "api", sources, API_DEFAULT);
   const peer = listenOf(settingOf(sources, keys.peerListen), own, "peer", sources, PEER_DEFAULT);
   const tls = tlsOf(dataDir, nodeId.value, given.file, [[keys.apiListen, api], [keys.peerListen, peer]]);
   const auth = adminToken(sources, dataDir, api.value);
   const plugins = checkedPlugins(pluginRows(sources, keys.plugins));
+  const members = rows.map(memberOf);
+  if (!own) members.push({ id: nodeId.value, peer: peer.value, api: formatAddress(api.value) });
   const config: Config = {
     node: { id: nodeId.value, dataDir },
     api: api.value,
     peer: peer.value,
-    cluster: { name, shards: 1, members: own ? rows.map(memberOf) : [memberOfItself(nodeId.value, peer.value, api.value)] },
+    cluster: { name, shards: 1, members, join },
     auth,
     worker: { slots: settingOf<number>(sources, keys.slots)?.value ?? SLOTS_DEFAULT, tags: tagsOf(sources) },
     http: { allowAddresses: settingOf<readonly string[]>(sources, keys.allowAddresses)?.value ?? [] },
@@ -150,6 +165,15 @@ function refuseTwice(seen: Map<string, Place>, row: MemberRow, field: "id" | "pe
   refuse(row.placeOf(field), keys.members, `${shown(value)} is already used${where}`, `give each member its own ${field}`, field);
 }
 
+/** Whether a new data directory joins: then somebody else must be there to ask. */
+function joinOf(sources: Sources, rows: readonly MemberRow[], nodeId: string): boolean {
+  const setting = settingOf<boolean>(sources, keys.join);
+  if (setting?.value !== true) return false;
+  if (rows.some((row) => row.fields.id !== nodeId)) return true;
+  const place = placeIn(sources.toml, keys.members.path);
+  refuse(place, keys.members, "joining needs a member to ask", "write [[cluster.members]] with id, peer and api of one that runs");
+}
+
 /** This node's entry; undefined when there are no members at all. */
 function ownRow(rows: readonly MemberRow[], nodeId: Setting<string>): MemberRow | undefined {
   if (rows.length === 0) return undefined;
@@ -170,10 +194,6 @@ function listenOf(
 
 function memberOf({ fields }: MemberRow): MemberConfig {
   return { id: fields.id, peer: parseAddress(fields.peer) ?? PEER_DEFAULT, api: fields.api };
-}
-
-function memberOfItself(id: string, peer: Address, api: Address): MemberConfig {
-  return { id, peer, api: formatAddress(api) };
 }
 
 /** The TLS files of the data directory: all or none, and all of them beyond loopback (F2). */

@@ -6,9 +6,18 @@ import { assert } from "./base/errors.ts";
 import { Host } from "./cluster/host.ts";
 import type { CoreOptions, CoreToFace, FaceToCore } from "./cluster/port.ts";
 import { loadTls } from "./net/certificates.ts";
+import { noMembership } from "./net/identity.ts";
+import type { LinkIdentity } from "./net/identity.ts";
 import { Links } from "./net/links.ts";
 import { LevelDisk } from "./storage/leveldisk.ts";
 import { realSystem } from "./system.ts";
+
+/** What this build reads; told to the other nodes, so that nothing newer is written before all can read it. */
+const capabilities = { stateVersion: 1, entryKinds: 2 };
+
+function identityOf({ cluster, node, incarnation, version, joining }: CoreOptions): LinkIdentity {
+  return { cluster, clusterId: "", node, incarnation, version, capabilities, membership: joining ? noMembership : 0 };
+}
 
 async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): Promise<void> {
   const post = (message: CoreToFace): void => port.postMessage(message);
@@ -25,11 +34,13 @@ async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): 
     system: realSystem,
     transport: { send: (to, lane, message) => links?.send(to, lane, message) ?? false },
     clusterIdKnown: (id) => links?.setClusterId(id),
+    setPeers: (peers, index) => links?.setPeers(peers, index),
     closeLinks: async () => links?.close(),
   });
   links = new Links({
-    identity: { cluster: options.cluster, clusterId: "", node: options.node, incarnation: options.incarnation, version: options.version },
+    identity: identityOf(options),
     peers: options.members,
+    knownIncarnation: (node) => host.knownIncarnation(node),
     listen: options.listen,
     tls: options.tlsDir === undefined ? undefined : loadTls(options.tlsDir),
     system: realSystem,
@@ -39,6 +50,7 @@ async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): 
       up: (peer, identity) => host.linkUp(peer, identity),
       down: (peer) => host.linkDown(peer),
       refused: () => undefined,
+      drained: () => undefined,
     },
   });
   port.on("message", (message: FaceToCore) => host.receive(message));

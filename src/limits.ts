@@ -115,6 +115,8 @@ export const limits = {
   // Links.
   frameMaxBytes: 16 * MIB,
   linkQueueMaxBytes: 32 * MIB,
+  snapshotQueueMaxBytes: 4 * MIB,
+  linkIdleMaxMs: 10_000,
   linkReconnectMinMs: 50,
   linkReconnectMaxMs: 2_000,
   linkSilenceMaxMs: 5_000,

@@ -20,6 +20,7 @@ import type { CoreOptions } from "./cluster/port.ts";
 import type { Config } from "./config.ts";
 import { readAdminToken } from "./config/admin-token.ts";
 import { claimIdentity, makeDataDir } from "./config/identity.ts";
+import type { Claim } from "./config/identity.ts";
 import { checkLimits, limits } from "./limits.ts";
 import { loadTls } from "./net/certificates.ts";
 import { holdDirectory } from "./storage/hold.ts";
@@ -74,7 +75,8 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
 async function startHeld(config: Config, options: NodeOptions, hold: Hold): Promise<RunningNode> {
   const { system } = options;
   const logger = options.logger ?? pino({ level: config.log.level, base: { node: config.node.id } }, pino.destination({ sync: true }));
-  const incarnation = claimIdentity(config.node.dataDir, config.cluster.name, config.node.id);
+  const joinAtMs = config.cluster.join ? system.wallMs() : undefined;
+  const claim = claimIdentity(config.node.dataDir, config.cluster.name, config.node.id, joinAtMs);
   const outputs = new OutputStore();
   const executors = await buildExecutors({
     system,
@@ -86,7 +88,7 @@ async function startHeld(config: Config, options: NodeOptions, hold: Hold): Prom
     plugins: config.plugins,
     baseDir: process.cwd(),
   });
-  const link = new CoreLink(startCore(coreOptions(config, incarnation)), logger);
+  const link = new CoreLink(startCore(coreOptions(config, claim)), logger);
   const runner = new Runner({
     executors,
     slots: config.worker.slots,
@@ -102,7 +104,7 @@ async function startHeld(config: Config, options: NodeOptions, hold: Hold): Prom
     const api = await openApi(config, options, link, executors, logger);
     const listening = options.listen ?? true;
     const apiAddress = listening ? await api.listen() : "";
-    logger.info({ api: apiAddress, incarnation }, "node started");
+    logger.info({ api: apiAddress, incarnation: claim.incarnation }, "node started");
     const client = createClient({
       transport: embeddedTransport(api),
       server: "http://embedded",
@@ -115,13 +117,14 @@ async function startHeld(config: Config, options: NodeOptions, hold: Hold): Prom
   }
 }
 
-function coreOptions(config: Config, incarnation: number): CoreOptions {
+function coreOptions(config: Config, { incarnation, joined }: Claim): CoreOptions {
   return {
     node: config.node.id,
     incarnation,
     dataDir: config.node.dataDir,
     cluster: config.cluster.name,
     version,
+    joining: joined,
     members: config.cluster.members.map(({ id, peer, api }) => ({ id, host: peer.host, port: peer.port, api })),
     listen: config.peer,
     tlsDir: config.tls === undefined ? undefined : dirname(config.tls.ca),

@@ -35,6 +35,7 @@ export function addStart(program: Command, context: Context): void {
     command.option(`${flagOf(key.path)} ${value}`, `${key.describe} (${variableOf(key.path)})`);
   }
   command.option("--data-dir <value>", `the same as ${flagOf("node.data_dir")}`);
+  command.option("--join [true|false]", `the same as ${flagOf("cluster.join")}: join a cluster that runs, with a new data directory`);
   command.action(async (options: StartOptions) => {
     context.exit(await start(options, context));
   });

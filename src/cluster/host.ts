@@ -5,6 +5,7 @@ import { assert, BugError, messageOf, PawlError } from "../base/errors.ts";
 import type { ClusterView, MembershipRequest, MemberView } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { System } from "../system.ts";
+import type { PeerAddress } from "../net/address.ts";
 import type { LinkIdentity } from "../net/identity.ts";
 import { WorkerSession } from "../worker/session.ts";
 import { assemble } from "./assemble.ts";
@@ -18,6 +19,8 @@ export type HostParts = Pick<AssembleOptions, "system" | "disk" | "transport"> &
   readonly options: CoreOptions;
   readonly post: (message: CoreToFace) => void;
   readonly clusterIdKnown: (id: string) => void;
+  /** Who is linked with from now on, by the log's entry at `index`. */
+  readonly setPeers: (peers: readonly PeerAddress[], index: number) => void;
   readonly closeLinks: () => Promise<void>;
 };
 
@@ -153,6 +156,11 @@ export class Host {
     this.logAsks.delete(Number(message[1]));
     const parts = typeof message[2] === "string" ? (JSON.parse(message[2]) as Extract<CoreToFace, { kind: "logs" }>["parts"]) : undefined;
     this.parts.post({ kind: "logs", id: asked.id, parts });
+  }
+
+  /** The newest incarnation of a node that the log tells of: an older one is a wiped or copied data directory. */
+  knownIncarnation(node: string): number | undefined {
+    return this.assembled?.replica.state.nodes.find(node)?.incarnation;
   }
 
   linkUp(peer: string, identity: LinkIdentity): void {

@@ -77,6 +77,8 @@ export type CoreOptions = {
   readonly dataDir: string;
   readonly cluster: string;
   readonly version: string;
+  /** It has its membership from the cluster alone, never from its settings: `members` are whom it may ask. */
+  readonly joining: boolean;
   readonly members: readonly { readonly id: string; readonly host: string; readonly port: number; readonly api: string }[];
   readonly listen: { readonly host: string; readonly port: number };
   readonly tlsDir: string | undefined;

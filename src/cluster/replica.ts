@@ -33,7 +33,7 @@ import { Reads } from "./reads.ts";
 
 export interface Transport {
   /** False when the frame was dropped: not connected, or too much is waiting. */
-  send(to: string, lane: "control" | "bulk", message: readonly unknown[]): boolean;
+  send(to: string, lane: "control" | "bulk" | "snapshot", message: readonly unknown[]): boolean;
 }
 
 export interface LogDisk {

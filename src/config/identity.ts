@@ -1,13 +1,22 @@
 // Owns: whose data directory it is, in <data_dir>/identity.json, and how often that node has started. The directory's other
 // contents belong to src/storage.
 // (I1) A directory is claimed by one cluster and one node for good; anyone else is refused before anything is touched.
-// (I2) `claimIdentity` returns a number that is higher than any it returned before for this directory, and durable.
+// (I2) `claimIdentity` returns an incarnation that is higher than any it returned before for this directory, and durable.
+// (I3) A directory that was made to join stays one that joined: its membership comes from the cluster, never from settings. Its
+//      incarnations begin with the seconds since 1970, above those of any directory that the node had before.
 
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { messageOf, PawlError } from "../base/errors.ts";
 
-type Identity = { readonly cluster: string; readonly node: string; readonly incarnation: number };
+type Identity = { readonly cluster: string; readonly node: string; readonly incarnation: number; readonly joined?: true };
+
+export type Claim = {
+  /** Number of this start. */
+  readonly incarnation: number;
+  /** (I3) */
+  readonly joined: boolean;
+};
 
 /** Throws PawlError("config") when the directory belongs to another cluster or node, or is not one. Reads only. */
 export function checkIdentity(dataDir: string, clusterName: string, nodeId: string): void {
@@ -27,10 +36,23 @@ export function makeDataDir(dataDir: string, clusterName: string, nodeId: string
   attempt(dataDir, () => makeDurableDir(dataDir));
 }
 
-/** Makes the directory this node's if it is nobody's, and returns the incarnation of this start, from 1 (I1, I2). */
-export function claimIdentity(dataDir: string, clusterName: string, nodeId: string): number {
+/**
+ * Makes the directory this node's if it is nobody's, and counts this start (I1, I2). `joinAtMs` is the time when a new directory is to
+ * join a cluster (I3); one that holds a node which did not is refused then.
+ */
+export function claimIdentity(dataDir: string, clusterName: string, nodeId: string, joinAtMs?: number): Claim {
   makeDataDir(dataDir, clusterName, nodeId);
-  return attempt(dataDir, () => raise(dataDir, clusterName, nodeId));
+  const known = readIdentity(dataDir);
+  if (known && !known.joined && joinAtMs !== undefined) {
+    const next = "start it without --join, or with an empty data_dir";
+    throw new PawlError("config", `${dataDir} holds a node that cannot join with what it has; ${next}`);
+  }
+  return attempt(dataDir, () => raise(dataDir, known ?? unstarted(clusterName, nodeId, joinAtMs)));
+}
+
+function unstarted(cluster: string, node: string, joinAtMs: number | undefined): Identity {
+  if (joinAtMs === undefined) return { cluster, node, incarnation: 0 };
+  return { cluster, node, incarnation: Math.max(0, Math.floor(joinAtMs / 1000)), joined: true };
 }
 
 function attempt<T>(dataDir: string, run: () => T): T {
@@ -42,14 +64,14 @@ function attempt<T>(dataDir: string, run: () => T): T {
   }
 }
 
-function raise(dataDir: string, clusterName: string, nodeId: string): number {
-  const incarnation = (readIdentity(dataDir)?.incarnation ?? 0) + 1;
-  const identity: Identity = { cluster: clusterName, node: nodeId, incarnation };
+function raise(dataDir: string, before: Identity): Claim {
+  const incarnation = before.incarnation + 1;
+  const identity: Identity = { ...before, incarnation };
   const fresh = join(dataDir, "identity.json.new");
   writeSynced(fresh, `${JSON.stringify(identity)}\n`);
   renameSync(fresh, join(dataDir, "identity.json"));
   syncDir(dataDir);
-  return incarnation;
+  return { incarnation, joined: identity.joined === true };
 }
 
 function readIdentity(dataDir: string): Identity | undefined {
@@ -71,9 +93,10 @@ function damaged(file: string): never {
 function parseIdentity(text: string): Identity | undefined {
   try {
     const value: Partial<Record<keyof Identity, unknown>> | null = JSON.parse(text);
-    const { cluster, node, incarnation } = value ?? {};
-    const sound = typeof cluster === "string" && typeof node === "string" && Number.isSafeInteger(incarnation);
-    return sound ? { cluster, node, incarnation: incarnation as number } : undefined;
+    const { cluster, node, incarnation, joined } = value ?? {};
+    const named = typeof cluster === "string" && typeof node === "string";
+    if (!named || !Number.isSafeInteger(incarnation) || (joined !== undefined && joined !== true)) return undefined;
+    return { cluster, node, incarnation: incarnation as number, ...(joined ? { joined } : {}) };
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

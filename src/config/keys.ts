@@ -49,6 +49,10 @@ export const keys = {
   clusterName: key("cluster.name", "text", nameExpected, "production", "name of the cluster", isName),
   shards: key("cluster.shards", "integer", "1, more shards do not exist yet", "1", "number of shards, 1", between(1, 1)),
   members: key("cluster.members", "members", "id=peer/api,...", "a=10.0.0.1:7600/10.0.0.1:7500", "members, as id=peer/api,...", filled),
+  join: key(
+    "cluster.join", "boolean", "true or false", "false",
+    "whether a new data directory joins a cluster that runs; members are then whom it asks", (value) => typeof value === "boolean",
+  ),
   adminTokenFile: key("auth.admin_token_file", "text", "a path", "./admin.token", "file that holds the admin's bearer token", filled),
   slots: key(
     "worker.slots", "integer", `an integer from 1 to ${limits.slotsMax}`, "100", "executions at the same time",

@@ -2,12 +2,20 @@
 // connections are outbound.ts and inbound.ts.
 // (I1) A certificate names its node by exactly one URI, compared as a whole text: never a common name, never a prefix.
 // (I2) Only an accepted handshake raises the highest incarnation seen of a node; a refused one leaves no trace but a count.
+// (I3) A node that is no member here is believed only when it is of the same cluster id and goes by a newer membership than this node
+//      does: else a node that was away while members were added could not be brought up to date by them, and one that joins by nobody.
 
 import type { IncomingHttpHeaders } from "node:http2";
+import { formatAddress } from "../base/address.ts";
+import type { Address } from "../base/address.ts";
+import { readAddress } from "./address.ts";
 
-/** Two connections per peer and direction, so that bulk data never delays heartbeats. */
-export const lanes = ["control", "bulk"] as const;
+/** A connection of its own for each lane, peer and direction, so that data never delay heartbeats, nor a snapshot the log. */
+export const lanes = ["control", "bulk", "snapshot"] as const;
 export type Lane = (typeof lanes)[number];
+
+/** What a node can read, for deciding when a newer form may be written: the highest form of the state and the highest kind of entry. */
+export type Capabilities = { readonly stateVersion: number; readonly entryKinds: number };
 
 export type LinkIdentity = {
   /** Name of the cluster, from the configuration. */
@@ -18,25 +26,58 @@ export type LinkIdentity = {
   /** Raised at each start of the node's process. */
   readonly incarnation: number;
   readonly version: string;
+  readonly capabilities: Capabilities;
+  /** Index of the log entry whose membership it goes by: 0 for the one of its settings, noMembership while it joins. */
+  readonly membership: number;
 };
 
-/** What a connecting node says of itself, and whom it means to reach. */
-export type Hello = { readonly identity: LinkIdentity; readonly lane: Lane; readonly to: string };
+export const noMembership = -1;
 
-export const refusalStatus = {
-  bad_request: 400,
-  wrong_certificate: 403,
-  unknown_node: 403,
-  own_node: 403,
-  wrong_cluster: 409,
-  wrong_cluster_id: 409,
-  stale_incarnation: 409,
-  not_for_me: 421,
-} as const;
-export type RefusalReason = keyof typeof refusalStatus;
+/** What a connecting node says of itself, whom it means to reach, and where it is reached itself. */
+export type Hello = { readonly identity: LinkIdentity; readonly lane: Lane; readonly to: string; readonly address: Address };
 
-/** Highest incarnation of each node that this process has linked with. At most one number per member. */
-export type Incarnations = Map<string, number>;
+type Refusal = { readonly status: number; /** Completes "it says that". */ readonly says: string; readonly next: string };
+
+/** Every reason to refuse a link: what the refused node logs of it, and what its operator can do. */
+export const refusals = {
+  bad_request: { status: 400, says: "the handshake makes no sense", next: "run versions of Pawl that know each other" },
+  wrong_certificate: {
+    status: 403,
+    says: "this node's certificate is not in its name",
+    next: "make one for this node's id with `pawl cluster certs`",
+  },
+  unknown_node: {
+    status: 403,
+    says: "this node is not a member",
+    next: "add it with `pawl cluster add`, and start it with `pawl start --join` on an empty data directory",
+  },
+  removed_node: {
+    status: 403,
+    says: "this node was removed from the cluster",
+    next: "stop it; to have it back, empty its data directory, start it with `pawl start --join` and add it with `pawl cluster add`",
+  },
+  own_node: { status: 403, says: "this node has its id", next: "give each node an id of its own" },
+  wrong_cluster: { status: 409, says: "it belongs to another cluster", next: "correct cluster.name, or the address of this member" },
+  wrong_cluster_id: {
+    status: 409,
+    says: "it belongs to another cluster of the same name",
+    next: "correct the address of this member; to join its cluster, use `pawl start --join` on an empty data directory",
+  },
+  stale_incarnation: {
+    status: 409,
+    says: "this node has started more often than this data directory knows: the directory was wiped, or is an old copy",
+    next: "end what else runs under this id; if data were lost, use `pawl resync`, or `pawl start --join` on an empty directory",
+  },
+  not_for_me: { status: 421, says: "another node was meant", next: "correct the address of this member" },
+} as const satisfies Readonly<Record<string, Refusal>>;
+export type RefusalReason = keyof typeof refusals;
+
+/** What is known of the other nodes. */
+export interface Acquaintances {
+  isMember(node: string): boolean;
+  /** The highest incarnation that was ever met; undefined for a node that is unheard of. */
+  newest(node: string): number | undefined;
+}
 
 export const linkPath = "/pawl/link";
 const NAME = /^[A-Za-z0-9._-]{1,128}$/;
@@ -68,11 +109,16 @@ export function identityHeaders(identity: LinkIdentity): Record<string, string> 
     "pawl-node": identity.node,
     "pawl-incarnation": String(identity.incarnation),
     "pawl-version": identity.version,
+    "pawl-state-version": String(identity.capabilities.stateVersion),
+    "pawl-entry-kinds": String(identity.capabilities.entryKinds),
+    "pawl-membership": String(identity.membership),
   };
 }
 
 export function helloHeaders(hello: Hello): Record<string, string> {
-  return { ":method": "POST", ":path": linkPath, ...identityHeaders(hello.identity), "pawl-lane": hello.lane, "pawl-to": hello.to };
+  const { identity, lane, to, address } = hello;
+  const own = { "pawl-lane": lane, "pawl-to": to, "pawl-address": formatAddress(address) };
+  return { ":method": "POST", ":path": linkPath, ...identityHeaders(identity), ...own };
 }
 
 /** Undefined when a header is missing, repeated or malformed. */
@@ -80,21 +126,30 @@ export function readIdentity(headers: IncomingHttpHeaders): LinkIdentity | undef
   const cluster = text(headers["pawl-cluster"]);
   const clusterId = text(headers["pawl-cluster-id"]);
   const node = text(headers["pawl-node"]);
-  const digits = text(headers["pawl-incarnation"]);
   const version = text(headers["pawl-version"]);
-  if (cluster === undefined || clusterId === undefined || node === undefined) return undefined;
-  if (digits === undefined || version === undefined) return undefined;
-  const incarnation = /^\d{1,16}$/.test(digits) ? Number(digits) : Number.NaN;
-  if (!isLinkName(node) || !Number.isSafeInteger(incarnation)) return undefined;
-  return { cluster, clusterId, node, incarnation, version };
+  if (cluster === undefined || clusterId === undefined || node === undefined || version === undefined) return undefined;
+  if (!isLinkName(node)) return undefined;
+  const incarnation = whole(headers["pawl-incarnation"]);
+  const stateVersion = whole(headers["pawl-state-version"]);
+  const entryKinds = whole(headers["pawl-entry-kinds"]);
+  const membership = headers["pawl-membership"] === String(noMembership) ? noMembership : whole(headers["pawl-membership"]);
+  if (incarnation === undefined || stateVersion === undefined || entryKinds === undefined || membership === undefined) return undefined;
+  return { cluster, clusterId, node, incarnation, version, capabilities: { stateVersion, entryKinds }, membership };
 }
 
 export function readHello(headers: IncomingHttpHeaders): Hello | undefined {
   const identity = readIdentity(headers);
   const lane = lanes.find((known) => known === headers["pawl-lane"]);
   const to = text(headers["pawl-to"]);
+  const address = readAddress(headers["pawl-address"]);
   if (headers[":method"] !== "POST" || headers[":path"] !== linkPath) return undefined;
-  return identity === undefined || lane === undefined || to === undefined ? undefined : { identity, lane, to };
+  if (identity === undefined || lane === undefined || to === undefined || address === undefined) return undefined;
+  return { identity, lane, to, address };
+}
+
+function whole(value: string | string[] | undefined): number | undefined {
+  const number = typeof value === "string" && /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
+  return Number.isSafeInteger(number) ? number : undefined;
 }
 
 function text(value: string | string[] | undefined): string | undefined {
@@ -108,8 +163,7 @@ function text(value: string | string[] | undefined): string | undefined {
 export function whyRefuseHello(
   own: LinkIdentity,
   hello: Hello | undefined,
-  members: ReadonlySet<string>,
-  seen: Incarnations,
+  known: Acquaintances,
   uri: string | undefined | "no_tls",
 ): RefusalReason | undefined {
   if (hello === undefined) return "bad_request";
@@ -118,9 +172,15 @@ export function whyRefuseHello(
   if (cluster !== undefined) return cluster;
   if (claimed.node === own.node) return "own_node";
   if (hello.to !== own.node) return "not_for_me";
-  if (!members.has(claimed.node)) return "unknown_node";
+  const newest = known.newest(claimed.node);
+  if (!known.isMember(claimed.node) && !knowsMore(own, claimed)) return newest === undefined ? "unknown_node" : "removed_node";
   if (uri !== "no_tls" && uri !== serverUri(own.cluster, claimed.node)) return "wrong_certificate";
-  return claimed.incarnation < (seen.get(claimed.node) ?? 0) ? "stale_incarnation" : undefined;
+  return claimed.incarnation < (newest ?? 0) ? "stale_incarnation" : undefined;
+}
+
+/** Whether `other` may be a member that this node has not heard of yet (I3). */
+export function knowsMore(own: LinkIdentity, other: LinkIdentity): boolean {
+  return own.clusterId !== "" && other.clusterId === own.clusterId && other.membership > own.membership;
 }
 
 /** Why the connecting side does not believe the answer. The certificate was checked when TLS was set up. */
@@ -128,13 +188,13 @@ export function whyRefuseAnswer(
   own: LinkIdentity,
   peer: string,
   answer: LinkIdentity | undefined,
-  seen: Incarnations,
+  known: Acquaintances,
 ): RefusalReason | undefined {
   if (answer === undefined) return "bad_request";
-  if (answer.node !== peer) return "unknown_node";
+  if (answer.node !== peer) return "not_for_me";
   const cluster = whyRefuseCluster(own, answer);
   if (cluster !== undefined) return cluster;
-  return answer.incarnation < (seen.get(peer) ?? 0) ? "stale_incarnation" : undefined;
+  return answer.incarnation < (known.newest(peer) ?? 0) ? "stale_incarnation" : undefined;
 }
 
 /** Cluster ids are compared only once both sides know theirs. */

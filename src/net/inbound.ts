@@ -2,7 +2,7 @@
 // and cuts what they send into messages. It sends nothing but the answer to the handshake.
 // (A1) Nothing of a connection reaches the node before its handshake is accepted; a refused one changes no state.
 // (A2) One connection per node and lane: a newer one of the same or a higher incarnation replaces it, and a higher incarnation ends
-//      both lanes of the older process.
+//      all lanes of the older process.
 // (A3) Whatever a connection does, at worst it is closed: every emitter has an error handler, and a bad frame ends only its own connection.
 // (A4) Connections that stay silent or never finish their handshake are closed by the sweep.
 
@@ -15,12 +15,12 @@ import { limits } from "../limits.ts";
 import { formatAddress } from "../base/address.ts";
 import type { Address } from "../base/address.ts";
 import { FrameReader } from "./frame.ts";
-import { certificateUri, identityHeaders, readHello, refusalStatus, whyRefuseHello } from "./identity.ts";
+import { certificateUri, identityHeaders, readHello, refusals, whyRefuseHello } from "./identity.ts";
 import type { Hello, Lane, LinkIdentity, RefusalReason } from "./identity.ts";
 import type { LinkContext } from "./outbound.ts";
 
 export type InboundHooks = {
-  accepted(identity: LinkIdentity, lane: Lane): void;
+  accepted(hello: Hello): void;
   /** May throw a PawlError when the message makes no sense: the connection is then closed. */
   frame(from: string, lane: Lane, message: readonly unknown[]): void;
 };
@@ -40,7 +40,6 @@ const SWEEPS_UNTIL_DEAD = 2;
 
 export class Acceptor {
   private readonly context: LinkContext;
-  private readonly members: ReadonlySet<string>;
   private readonly hooks: InboundHooks;
   private readonly server: Http2Server | Http2SecureServer;
   private readonly sockets = new Set<Socket>();
@@ -49,10 +48,11 @@ export class Acceptor {
   private bytesReceived = 0;
   private badFrames = 0;
   private refusals = 0;
+  /** The reason that the operator was last told of a node, so that one that knocks on and on does not fill the log. */
+  private readonly told = new Map<string, RefusalReason>();
 
-  constructor(context: LinkContext, members: ReadonlySet<string>, hooks: InboundHooks) {
+  constructor(context: LinkContext, hooks: InboundHooks) {
     this.context = context;
-    this.members = members;
     this.hooks = hooks;
     this.server = createLinkServer(context);
     // The server's types know these events only under the name of one of its two kinds.
@@ -107,24 +107,31 @@ export class Acceptor {
     if (session === undefined || connection === undefined) return;
     // One stream per connection, for its whole life.
     if (connection.hello !== undefined) return session.destroy(undefined, constants.NGHTTP2_PROTOCOL_ERROR);
-    const { identity, seen } = this.context;
+    const { identity, known } = this.context;
     const hello = readHello(headers);
-    const refusal = whyRefuseHello(identity, hello, this.members, seen, uriOf(session));
+    const refusal = whyRefuseHello(identity, hello, known, uriOf(session));
     if (refusal !== undefined || hello === undefined) this.refuse(stream, session, hello, refusal ?? "bad_request");
     else this.accept(stream, connection, hello);
   }
 
   private refuse(stream: ServerHttp2Stream, session: Http2Session, hello: Hello | undefined, reason: RefusalReason): void {
     this.refusals++;
-    this.context.log.warn({ node: hello?.identity.node, from: session.socket.remoteAddress, reason }, "refused a link");
-    stream.respond({ ":status": refusalStatus[reason], "pawl-reason": reason }, { endStream: true });
+    this.noteRefusal(hello?.identity.node ?? "", session.socket.remoteAddress, reason);
+    stream.respond({ ":status": refusals[reason].status, "pawl-reason": reason }, { endStream: true });
     stream.resume();
     session.close(); // whoever does not hang up then is cut off by the sweep (A4)
   }
 
+  private noteRefusal(node: string, from: string | undefined, reason: RefusalReason): void {
+    if (this.told.get(node) === reason) return;
+    if (this.told.size >= limits.linkConnectionsMax) this.told.clear();
+    this.told.set(node, reason);
+    this.context.log.warn({ node, from, reason }, "refused a link");
+  }
+
   private accept(stream: ServerHttp2Stream, connection: Connection, hello: Hello): void {
     const { node, incarnation } = hello.identity;
-    this.context.seen.set(node, incarnation);
+    this.told.delete(node);
     for (const other of this.connections.values()) {
       const known = other.hello;
       if (known?.identity.node !== node) continue;
@@ -149,7 +156,7 @@ export class Acceptor {
     });
     stream.on("close", () => connection.session.close());
     stream.respond({ ":status": 200, ...identityHeaders(this.context.identity) });
-    this.hooks.accepted(hello.identity, hello.lane);
+    this.hooks.accepted(hello);
   }
 
   private read(connection: Connection, reader: FrameReader, chunk: Buffer, deliver: (message: readonly unknown[]) => void): void {

@@ -1,8 +1,11 @@
 // Owns: the links of one node to all its peers: which are up, where a message goes, the sweep that finds dead ones.
 // What a message means and whom to trust with what is decided by those who send and receive (cluster, dispatch).
 // (N1) A message is delivered at most once; order is kept within a lane of one connection, and nothing else is promised.
-// (N2) `up` and `down` of a peer alternate. Up means that both lanes to it are open, so that this node can send.
+// (N2) `up` and `down` of a peer alternate. Up means that control and bulk to it are open, so that this node can send.
 // (N3) After `close` no event is delivered any more.
+// (N4) Who is a peer is told from above (`setPeers`) and changes while links stand. Beside them are guests: nodes that go by a newer
+//      membership than this node does (identity.ts I3), until this node goes by one as new.
+// (N5) The highest incarnation met is kept for each peer, and for those removed while there is room: they stay known as removed.
 
 import { assert } from "../base/errors.ts";
 import { limits } from "../limits.ts";
@@ -10,8 +13,8 @@ import type { System, Timer } from "../system.ts";
 import type { Address } from "../base/address.ts";
 import type { PeerAddress } from "./address.ts";
 import type { TlsMaterial } from "./certificates.ts";
-import { isLinkName, lanes, whyRefuseCluster } from "./identity.ts";
-import type { Lane, LinkIdentity } from "./identity.ts";
+import { isLinkName, knowsMore, lanes, noMembership, whyRefuseCluster } from "./identity.ts";
+import type { Hello, Lane, LinkIdentity } from "./identity.ts";
 import { Acceptor } from "./inbound.ts";
 import type { InboundStats } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
@@ -27,12 +30,16 @@ export interface LinkEvents {
   down(peer: string): void;
   /** The peer did not accept this node, or was not who it should be; tried again after a while. */
   refused(peer: string, reason: string): void;
+  /** After a `send` was refused: there is room on this lane again, or at last a connection. */
+  drained(peer: string, lane: Lane): void;
 }
 
 export type LinksOptions = {
   readonly identity: LinkIdentity;
-  /** The members of the cluster; this node itself may be among them. */
+  /** The members of the cluster, or whom a joining node is to ask; this node itself may be among them. */
   readonly peers: readonly PeerAddress[];
+  /** The newest incarnation of a node that outlived this node's restarts; undefined when it is unheard of. */
+  readonly knownIncarnation: (node: string) => number | undefined;
   readonly listen: Address;
   /** Absent only on loopback, which the configuration sees to. */
   readonly tls?: TlsMaterial | undefined;
@@ -43,35 +50,51 @@ export type LinksOptions = {
 
 export type LinkStats = { readonly outbound: readonly OutboundStats[]; readonly inbound: InboundStats };
 
-type Peer = { readonly lanes: Record<Lane, Outbound>; up: boolean };
+/** The lanes whose connections always stand. */
+const steadyLanes = ["control", "bulk"] as const satisfies readonly Lane[];
+
+type Peer = {
+  readonly lanes: Readonly<Record<Lane, Outbound>>;
+  /** The membership that a guest goes by; undefined for a member (N4). */
+  guestOf: number | undefined;
+  up: boolean;
+};
 
 export class Links {
   private readonly context: LinkContext;
   private readonly listenAt: Address;
   private readonly events: LinkEvents;
+  private readonly hooks: OutboundHooks;
   private readonly peers = new Map<string, Peer>();
+  private readonly newest = new Map<string, number>();
   private readonly acceptor: Acceptor;
   private sweeping: Timer | undefined;
+  private started = false;
   private closing: Promise<void> | undefined;
 
-  constructor({ identity, peers, listen, tls, system, events, log }: LinksOptions) {
+  constructor({ identity, peers, knownIncarnation, listen, tls, system, events, log }: LinksOptions) {
     assert(isLinkName(identity.cluster) && isLinkName(identity.node), "cluster and node need names that fit into headers and certificates");
-    this.context = { identity, seen: new Map(), tls, system, log };
+    const known = {
+      isMember: (id: string) => this.isMember(id),
+      newest: (id: string) => higher(this.newest.get(id), knownIncarnation(id)),
+    };
+    const address = peers.find(({ id }) => id === identity.node) ?? listen;
+    this.context = { identity, address, known, tls, system, log };
     this.listenAt = listen;
     this.events = events;
-    const hooks: OutboundHooks = {
+    this.hooks = {
       opened: (outbound, answer) => this.opened(outbound, answer),
-      lost: (outbound) => this.lost(outbound.peer.id),
-      refused: (outbound, reason) => this.refused(outbound, reason),
+      lost: (outbound) => this.lost(outbound),
+      refused: ({ peer }, reason) => {
+        if (this.closing === undefined) events.refused(peer.id, reason);
+      },
+      drained: ({ peer, lane }) => {
+        if (this.closing === undefined) events.drained(peer.id, lane);
+      },
     };
-    for (const peer of peers) {
-      if (peer.id === identity.node) continue;
-      const control = new Outbound(this.context, peer, "control", hooks);
-      const bulk = new Outbound(this.context, peer, "bulk", hooks);
-      this.peers.set(peer.id, { lanes: { control, bulk }, up: false });
-    }
-    this.acceptor = new Acceptor(this.context, new Set(this.peers.keys()), {
-      accepted: ({ node, incarnation }) => this.meet(node, incarnation),
+    for (const peer of peers) if (peer.id !== identity.node) this.add(peer, undefined);
+    this.acceptor = new Acceptor(this.context, {
+      accepted: (hello) => this.welcome(hello),
       frame: (from, lane, message) => {
         if (this.closing === undefined) this.events.frame(from, lane, message);
       },
@@ -82,8 +105,58 @@ export class Links {
   async start(): Promise<void> {
     await this.acceptor.listen(this.listenAt);
     if (this.closing !== undefined) return;
+    this.started = true;
     this.sweepLater();
-    for (const peer of this.peers.values()) for (const lane of lanes) peer.lanes[lane].dial();
+    for (const peer of this.peers.values()) for (const lane of lanes) peer.lanes[lane].start();
+  }
+
+  /**
+   * The members are these from now on, by the log's entry at `index` (0: by the settings). New ones are dialled, those at another
+   * address are dialled anew; to those that are gone what is queued is still sent, and nothing is heard of them any more.
+   */
+  setPeers(peers: readonly PeerAddress[], index: number): void {
+    if (this.closing !== undefined) return;
+    const { identity } = this.context;
+    const own = { ...identity, membership: index };
+    this.context.identity = own;
+    const wanted = new Map(peers.filter(({ id }) => id !== identity.node).map((peer) => [peer.id, peer]));
+    for (const [id, known] of [...this.peers]) {
+      const peer = wanted.get(id);
+      const stays = peer === undefined ? (known.guestOf ?? index) > index : isSame(peer, known.lanes.control.peer);
+      if (!stays) this.remove(id);
+      else if (peer !== undefined) known.guestOf = undefined;
+    }
+    for (const peer of wanted.values()) if (!this.peers.has(peer.id)) this.add(peer, undefined);
+    this.acceptor.drop((other) => (this.isMember(other.node) || knowsMore(own, other) ? undefined : "removed_node"));
+    this.forgetOldest();
+  }
+
+  private isMember(id: string): boolean {
+    const peer = this.peers.get(id);
+    return peer !== undefined && peer.guestOf === undefined;
+  }
+
+  private add(peer: PeerAddress, guestOf: number | undefined): void {
+    const outbound = (lane: Lane): Outbound => new Outbound(this.context, peer, lane, this.hooks);
+    const added = { lanes: { control: outbound("control"), bulk: outbound("bulk"), snapshot: outbound("snapshot") }, guestOf, up: false };
+    this.peers.set(peer.id, added);
+    if (this.started) for (const lane of lanes) added.lanes[lane].start();
+  }
+
+  private remove(id: string): void {
+    const peer = this.peers.get(id);
+    if (peer === undefined) return;
+    this.down(id, peer);
+    this.peers.delete(id);
+    for (const lane of lanes) void peer.lanes[lane].close();
+  }
+
+  /** (N5) */
+  private forgetOldest(): void {
+    for (const id of this.newest.keys()) {
+      if (this.newest.size <= 2 * limits.nodesMax) return;
+      if (!this.peers.has(id)) this.newest.delete(id);
+    }
   }
 
   /**
@@ -129,29 +202,39 @@ export class Links {
 
   private opened(outbound: Outbound, identity: LinkIdentity): void {
     if (this.closing !== undefined) return;
-    this.meet(identity.node, identity.incarnation);
+    const own = this.context.identity;
+    // One that joins knows no cluster id: it takes that of a member whose address it was given.
+    if (own.clusterId === "" && own.membership === noMembership && identity.clusterId !== "") this.setClusterId(identity.clusterId);
+    this.meet(identity);
     const peer = this.peers.get(outbound.peer.id);
-    if (peer === undefined || peer.up || !lanes.every((lane) => peer.lanes[lane].identity !== undefined)) return;
+    if (peer === undefined || peer.up || !steadyLanes.every((lane) => peer.lanes[lane].identity !== undefined)) return;
     peer.up = true;
     this.events.up(identity.node, identity);
   }
 
-  private lost(id: string): void {
+  private lost({ peer: { id }, lane }: Outbound): void {
     const peer = this.peers.get(id);
-    if (peer === undefined || !peer.up || this.closing !== undefined) return;
+    if (peer !== undefined && steadyLanes.some((steady) => steady === lane)) this.down(id, peer);
+  }
+
+  private down(id: string, peer: Peer): void {
+    if (!peer.up || this.closing !== undefined) return;
     peer.up = false;
     this.events.down(id);
   }
 
-  private refused(outbound: Outbound, reason: string): void {
+  /** A node was let in; what it goes by may make it a guest (N4). */
+  private welcome({ identity, address }: Hello): void {
     if (this.closing !== undefined) return;
-    this.context.log.warn({ peer: outbound.peer.id, lane: outbound.lane, reason }, "link refused");
-    this.events.refused(outbound.peer.id, reason);
+    const peer = this.peers.get(identity.node);
+    if (peer === undefined && this.peers.size < 2 * limits.nodesMax) this.add({ id: identity.node, ...address }, identity.membership);
+    else if (peer?.guestOf !== undefined) peer.guestOf = identity.membership;
+    this.meet(identity);
   }
 
   /** A peer that was just met, in either direction, can be dialled without further waiting. */
-  private meet(node: string, incarnation: number): void {
-    if (this.closing !== undefined) return;
+  private meet({ node, incarnation }: LinkIdentity): void {
+    this.newest.set(node, incarnation);
     for (const lane of lanes) this.peers.get(node)?.lanes[lane].meet(incarnation);
   }
 
@@ -162,4 +245,12 @@ export class Links {
       this.sweepLater();
     });
   }
+}
+
+function higher(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
+}
+
+function isSame(a: PeerAddress, b: PeerAddress): boolean {
+  return a.host === b.host && a.port === b.port;
 }

@@ -3,9 +3,12 @@
 //
 //   waiting --timer--> dialing --200--> open        any failure leads back to waiting, for a longer, jittered while
 //
+// The lane for snapshots is idle instead of waiting while nobody wants it: a refused `send` makes it dial, disuse makes it close.
+//
 // (O1) Frames are taken only while open and are lost with the connection: nothing is ever sent twice.
-// (O2) At most limits.linkQueueMaxBytes wait to be sent; beyond, `send` refuses.
+// (O2) At most `queueMaxBytes` of the lane wait to be sent; beyond, `send` refuses.
 // (O3) A session is left for good at its first failure; whatever it still reports is ignored.
+// (O4) After a `send` that was refused, `drained` is told once when there is room again, over any number of failures in between.
 
 import { connect as connectSession } from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2";
@@ -16,11 +19,12 @@ import { messageOf } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import type { System, Timer } from "../system.ts";
 import { formatAddress } from "../base/address.ts";
+import type { Address } from "../base/address.ts";
 import type { PeerAddress } from "./address.ts";
 import type { TlsMaterial } from "./certificates.ts";
 import { encodeFrame } from "./frame.ts";
-import { certificateUri, helloHeaders, readIdentity, serverUri, whyRefuseAnswer } from "./identity.ts";
-import type { Incarnations, Lane, LinkIdentity } from "./identity.ts";
+import { certificateUri, helloHeaders, readIdentity, refusals, serverUri, whyRefuseAnswer } from "./identity.ts";
+import type { Acquaintances, Lane, LinkIdentity, RefusalReason } from "./identity.ts";
 
 /** Where notes for the operator go; a pino logger fits. */
 export interface LinkLog {
@@ -31,7 +35,9 @@ export interface LinkLog {
 /** What all connections of a node share. */
 export type LinkContext = {
   identity: LinkIdentity;
-  readonly seen: Incarnations;
+  /** Where this node is reached itself. */
+  readonly address: Address;
+  readonly known: Acquaintances;
   readonly tls: TlsMaterial | undefined;
   readonly system: System;
   readonly log: LinkLog;
@@ -41,12 +47,13 @@ export type OutboundHooks = {
   opened(outbound: Outbound, identity: LinkIdentity): void;
   lost(outbound: Outbound): void;
   refused(outbound: Outbound, reason: string): void;
+  drained(outbound: Outbound): void;
 };
 
 export type OutboundStats = {
   readonly peer: string;
   readonly lane: Lane;
-  readonly state: "waiting" | "dialing" | "open" | "closed";
+  readonly state: "idle" | "waiting" | "dialing" | "open" | "closed";
   readonly queuedBytes: number;
   /** Pings in a row without an answer. */
   readonly silentSweeps: number;
@@ -57,6 +64,8 @@ export type OutboundStats = {
 };
 
 const SWEEPS_UNTIL_DEAD = 2;
+/** From this size on a frame is written as it is, instead of being copied together with its neighbours. */
+const APART_MIN_BYTES = 16 * 1024;
 
 export class Outbound {
   readonly peer: PeerAddress;
@@ -65,6 +74,8 @@ export class Outbound {
   identity: LinkIdentity | undefined;
   private readonly context: LinkContext;
   private readonly hooks: OutboundHooks;
+  private readonly onDemand: boolean;
+  private readonly queueMaxBytes: number;
   private session: ClientHttp2Session | undefined;
   private stream: ClientHttp2Stream | undefined;
   private timer: Timer | undefined;
@@ -73,6 +84,9 @@ export class Outbound {
   private lastFailure = ""; // each reason is logged once until it changes or the link opens
   private openedAtMs = 0;
   private silentSweeps = 0;
+  /** A `send` was refused and nobody was told yet that there is room (O4). */
+  private starved = false;
+  private usedAtMs = 0;
   private pending: Buffer[] = [];
   private pendingBytes = 0;
   private framesSent = 0;
@@ -85,6 +99,13 @@ export class Outbound {
     this.peer = peer;
     this.lane = lane;
     this.hooks = hooks;
+    this.onDemand = lane === "snapshot";
+    this.queueMaxBytes = this.onDemand ? limits.snapshotQueueMaxBytes : limits.linkQueueMaxBytes;
+  }
+
+  /** Opens the connection if it is one that always stands. */
+  start(): void {
+    if (!this.onDemand) this.dial();
   }
 
   /** Dials now, if it is not connected and not at it. */
@@ -94,7 +115,7 @@ export class Outbound {
     this.timer = undefined;
     this.silentSweeps = 0;
     this.dials++;
-    const { identity, tls } = this.context;
+    const { identity, tls, address } = this.context;
     const session = connectSession(`${tls ? "https" : "http"}://${formatAddress(this.peer)}`, {
       createConnection: () => this.connectSocket((reason) => this.fail(session, reason)),
       settings: { enablePush: false, maxHeaderListSize: 16_384 },
@@ -108,7 +129,7 @@ export class Outbound {
     session.on("connect", (_, socket) => {
       if (socket instanceof TLSSocket && socket.alpnProtocol !== "h2") this.fail(session, "the peer does not speak HTTP/2");
     });
-    const stream = session.request(helloHeaders({ identity, lane: this.lane, to: this.peer.id }), { endStream: false });
+    const stream = session.request(helloHeaders({ identity, lane: this.lane, to: this.peer.id, address }), { endStream: false });
     this.stream = stream;
     stream.on("error", (error) => this.fail(session, messageOf(error)));
     stream.on("close", () => this.fail(session, "stream closed"));
@@ -142,28 +163,37 @@ export class Outbound {
   private answered(session: ClientHttp2Session, headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
     if (this.session !== session) return;
     const answer = readIdentity(headers);
-    const refusal = headers[":status"] === 200
-      ? whyRefuseAnswer(this.context.identity, this.peer.id, answer, this.context.seen)
+    const isTaken = headers[":status"] === 200;
+    const refusal = isTaken
+      ? whyRefuseAnswer(this.context.identity, this.peer.id, answer, this.context.known)
       : String(headers["pawl-reason"] ?? headers[":status"]);
     if (refusal !== undefined || answer === undefined) {
       const reason = refusal ?? "bad_request";
-      this.fail(session, `refused: ${reason}`);
+      this.fail(session, `refused: ${reason}`, isTaken ? `${this.peer.id} is not believed: ${reason}` : this.refusalBy(reason));
       this.hooks.refused(this, reason);
       return;
     }
-    this.context.seen.set(this.peer.id, answer.incarnation);
     this.identity = answer;
     this.lastFailure = "";
     this.silentSweeps = 0;
     this.openedAtMs = this.context.system.monotonicMs();
     this.hooks.opened(this, answer);
+    this.tellDrained();
   }
 
-  /** Queues a message; false if not connected (O1) or full (O2). What is queued in one turn leaves as one write. */
+  private refusalBy(reason: string): string {
+    const known = reason in refusals ? refusals[reason as RefusalReason] : undefined;
+    return `${this.peer.id} refuses this node: ${known === undefined ? reason : `it says that ${known.says}; ${known.next}`}`;
+  }
+
+  /** Queues a message; false if not connected (O1) or full (O2). What is queued in one turn leaves together. */
   send(message: readonly unknown[]): boolean {
+    this.usedAtMs = this.context.system.monotonicMs();
     const frame = this.identity === undefined ? undefined : encodeFrame(message);
-    if (frame === undefined || this.queuedBytes + frame.length > limits.linkQueueMaxBytes) {
+    if (frame === undefined || this.queuedBytes + frame.length > this.queueMaxBytes) {
       this.framesDropped++;
+      this.starved = true;
+      if (this.onDemand && this.timer === undefined) this.dial();
       return false;
     }
     this.framesSent++;
@@ -178,29 +208,47 @@ export class Outbound {
     this.pending = [];
     this.pendingBytes = 0;
     if (stream === undefined || pending.length === 0) return;
-    stream.write(pending.length === 1 ? pending[0] : Buffer.concat(pending));
+    stream.cork();
+    for (const part of joined(pending)) stream.write(part, () => this.stream === stream && this.tellDrained());
+    stream.uncork();
+  }
+
+  private tellDrained(): void {
+    if (!this.starved || this.identity === undefined || this.queuedBytes > this.queueMaxBytes / 2) return;
+    this.starved = false;
+    this.hooks.drained(this);
   }
 
   get queuedBytes(): number {
     return this.pendingBytes + (this.stream?.writableLength ?? 0);
   }
 
-  /** Called every limits.linkSilenceMaxMs / 3: pings, and gives up a connection (or an attempt at one) that stays silent. */
+  /** Called every limits.linkSilenceMaxMs / 3: pings, and gives up a connection that stays silent (an attempt at one too) or unused. */
   sweep(): void {
     const session = this.session;
     if (session === undefined) return;
     if (this.silentSweeps >= SWEEPS_UNTIL_DEAD) return this.fail(session, "the peer is silent");
     this.silentSweeps++;
     if (this.identity === undefined) return;
+    const unusedMs = this.context.system.monotonicMs() - this.usedAtMs;
+    if (this.onDemand && this.queuedBytes === 0 && unusedMs >= limits.linkIdleMaxMs) return this.rest();
     session.ping((error) => {
       if (error === null && this.session === session) this.silentSweeps = 0;
     });
   }
 
+  /** Closes a connection that nobody uses. What hangs in it then is cut off by the other side's sweep. */
+  private rest(): void {
+    const { session, stream } = this;
+    this.forget();
+    stream?.end();
+    session?.close();
+  }
+
   /** The peer was met as `incarnation`: a connection to an older process is given up, and a wait is cut short. */
   meet(incarnation: number): void {
     if (this.identity !== undefined && this.identity.incarnation < incarnation) this.drop("the peer has restarted");
-    this.dial();
+    if (!this.onDemand || this.starved) this.dial();
   }
 
   /** Gives up the connection, if there is one; another one is dialled later. */
@@ -208,28 +256,39 @@ export class Outbound {
     if (this.session !== undefined) this.fail(this.session, reason);
   }
 
-  private fail(session: ClientHttp2Session, reason: string): void {
-    if (this.session !== session) return; // (O3)
+  /** Leaves the session (O3). The operator is told each reason once, as `refusal` where there is one. */
+  private fail(session: ClientHttp2Session, reason: string, refusal?: string): void {
+    if (this.session !== session) return;
     const { identity, context } = this;
-    this.session = undefined;
-    this.stream = undefined;
-    this.identity = undefined;
-    this.pending = [];
-    this.pendingBytes = 0;
+    this.forget();
     session.destroy();
     if (identity !== undefined) {
       // A connection that breaks at once, again and again, must not be dialled at the shortest interval for ever.
       if (context.system.monotonicMs() - this.openedAtMs >= limits.linkReconnectMaxMs) this.failures = 0;
     }
-    const what = identity === undefined ? "cannot link" : "link lost";
-    if (reason !== this.lastFailure) context.log.info({ peer: this.peer.id, lane: this.lane, reason }, what);
+    if (reason !== this.lastFailure) this.note(reason, refusal, identity === undefined ? "cannot link" : "link lost");
     this.lastFailure = reason;
     this.redialLater();
     if (identity !== undefined) this.hooks.lost(this);
   }
 
+  private note(reason: string, refusal: string | undefined, what: string): void {
+    const { log } = this.context;
+    const details = { peer: this.peer.id, lane: this.lane, reason };
+    if (refusal === undefined) log.info(details, what);
+    else if (this.lane === "control") log.warn(details, refusal); // the other lanes are refused for the same reason
+  }
+
+  private forget(): void {
+    this.session = undefined;
+    this.stream = undefined;
+    this.identity = undefined;
+    this.pending = [];
+    this.pendingBytes = 0;
+  }
+
   private redialLater(): void {
-    if (this.closed) return;
+    if (this.closed || (this.onDemand && !this.starved)) return;
     this.failures++;
     const { linkReconnectMinMs: shortestMs, linkReconnectMaxMs } = limits;
     const longestMs = Math.min(linkReconnectMaxMs, shortestMs * 2 ** Math.min(this.failures, 30));
@@ -259,8 +318,34 @@ export class Outbound {
   }
 
   stats(): OutboundStats {
-    const state = this.closed ? "closed" : this.identity !== undefined ? "open" : this.session !== undefined ? "dialing" : "waiting";
     const { lane, queuedBytes, silentSweeps, framesSent, bytesSent, framesDropped, dials } = this;
-    return { peer: this.peer.id, lane, state, queuedBytes, silentSweeps, framesSent, bytesSent, framesDropped, dials };
+    return { peer: this.peer.id, lane, state: this.state, queuedBytes, silentSweeps, framesSent, bytesSent, framesDropped, dials };
   }
+
+  private get state(): OutboundStats["state"] {
+    if (this.closed) return "closed";
+    if (this.identity !== undefined) return "open";
+    if (this.session !== undefined) return "dialing";
+    return this.timer === undefined ? "idle" : "waiting";
+  }
+}
+
+/** Small neighbours as one buffer: many small writes cost more than their copies, and a large copy more than a write. */
+function joined(frames: readonly Buffer[]): Buffer[] {
+  const parts: Buffer[] = [];
+  let small: Buffer[] = [];
+  const close = (): void => {
+    if (small.length > 0) parts.push(small.length === 1 ? (small[0] as Buffer) : Buffer.concat(small));
+    small = [];
+  };
+  for (const frame of frames) {
+    if (frame.length < APART_MIN_BYTES) {
+      small.push(frame);
+      continue;
+    }
+    close();
+    parts.push(frame);
+  }
+  close();
+  return parts;
 }

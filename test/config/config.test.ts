@@ -21,7 +21,9 @@ test("defaults of a node alone", (t) => {
     node: { id: "a", dataDir: join(dir, "data") },
     api: { host: "127.0.0.1", port: 7500 },
     peer: { host: "127.0.0.1", port: 7600 },
-    cluster: { name: "test", shards: 1, members: [{ id: "a", peer: { host: "127.0.0.1", port: 7600 }, api: "127.0.0.1:7500" }] },
+    cluster: {
+      name: "test", shards: 1, members: [{ id: "a", peer: { host: "127.0.0.1", port: 7600 }, api: "127.0.0.1:7500" }], join: false,
+    },
     auth: { adminTokenFile: join(dir, "data", "admin.token") },
     worker: { slots: 100, tags: [] },
     http: { allowAddresses: [] },

@@ -12,7 +12,7 @@ test("each start raises the incarnation, and the directory stays its first owner
   const data = join(dir, "deep", "data");
   checkIdentity(data, "prod", "a");
   assert.equal(existsSync(data), false, "a check makes nothing");
-  assert.deepEqual([1, 2, 3].map(() => claimIdentity(data, "prod", "a")), [1, 2, 3]);
+  assert.deepEqual([1, 2, 3].map(() => claimIdentity(data, "prod", "a").incarnation), [1, 2, 3]);
   const before = readFileSync(join(data, "identity.json"), "utf8");
   assert.equal(
     refusal(dir, () => claimIdentity(data, "test", "a")),
@@ -41,11 +41,27 @@ test("the settings of another node or cluster are refused with the line of data_
 
 test("a damaged identity or a file instead of a folder is refused, never overwritten", (t) => {
   const dir = folder(t);
-  for (const text of ["", "null", '{"cluster":"prod"}', '{"cluster":"prod","node":"a","incarnation":"1"}']) {
+  for (const text of ["", "null", '{"cluster":"prod"}', '{"cluster":"prod","node":"a","incarnation":"1"}',
+    '{"cluster":"prod","node":"a","incarnation":1,"joined":1}']) {
     const file = put(join(dir, "data", "identity.json"), text);
     assert.match(refusal(dir, () => claimIdentity(join(dir, "data"), "prod", "a")), /identity\.json is damaged/);
     assert.equal(readFileSync(file, "utf8"), text);
   }
   const plain = put(join(dir, "plain"), "");
   assert.equal(refusal(dir, () => checkIdentity(plain, "prod", "a")), "plain is not a directory");
+});
+
+test("a directory that was made to join stays one that joined, and counts from the clock (I3)", (t) => {
+  const dir = folder(t);
+  const [joined, founded] = [join(dir, "joined"), join(dir, "founded")];
+  assert.deepEqual(claimIdentity(joined, "prod", "a", 1_700_000_000_999), { incarnation: 1_700_000_001, joined: true });
+  assert.deepEqual(claimIdentity(joined, "prod", "a"), { incarnation: 1_700_000_002, joined: true });
+  assert.deepEqual(claimIdentity(joined, "prod", "a", 1_900_000_000_000), { incarnation: 1_700_000_003, joined: true });
+  assert.deepEqual(claimIdentity(founded, "prod", "a"), { incarnation: 1, joined: false });
+  const before = readFileSync(join(founded, "identity.json"), "utf8");
+  assert.equal(
+    refusal(dir, () => claimIdentity(founded, "prod", "a", 1_700_000_000_000)),
+    "founded holds a node that cannot join with what it has; start it without --join, or with an empty data_dir",
+  );
+  assert.equal(readFileSync(join(founded, "identity.json"), "utf8"), before);
 });

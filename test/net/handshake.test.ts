@@ -13,13 +13,13 @@ import type { TlsMaterial } from "../../src/net/certificates.ts";
 import { encodeFrame } from "../../src/net/frame.ts";
 import { helloHeaders, serverUri } from "../../src/net/identity.ts";
 import { realSystem } from "../../src/system.ts";
-import { closeAll, eventually, freePorts, makeNode, makePair, outbound, upCount } from "./harness.ts";
+import { closeAll, eventually, freePorts, makeNode, makePair, outbound, someone, upCount } from "./harness.ts";
 import type { NodeOverrides, TestNode } from "./harness.ts";
 
 type Answer = { status: number; reason: string | undefined; session: ClientHttp2Session; stream: ClientHttp2Stream };
 
-const good = { cluster: "test", clusterId: "c1", node: "a", incarnation: 3, version: "0.1.0" };
-const goodHello = helloHeaders({ identity: good, lane: "control", to: "b" });
+const good = { ...someone, incarnation: 3 };
+const goodHello = helloHeaders({ identity: good, lane: "control", to: "b", address: { host: "127.0.0.1", port: 1 } });
 
 /** Connects like a peer would, with headers of the test's choice. Rejects when no answer comes. */
 function knock(port: number, headers: Record<string, string>, tls?: object): Promise<Answer> {

@@ -45,6 +45,7 @@ export type Seen =
   | { kind: "up"; peer: string; identity: LinkIdentity }
   | { kind: "down"; peer: string }
   | { kind: "refused"; peer: string; reason: string }
+  | { kind: "drained"; peer: string; lane: Lane }
   | { kind: "frame"; from: string; lane: Lane; message: readonly unknown[] }
   | { kind: "log"; message: string; details: Record<string, unknown> };
 
@@ -91,6 +92,14 @@ export type NodeOverrides = {
   incarnation?: number;
   tls?: TlsMaterial | undefined;
   peers?: PeerAddress[];
+  membership?: number;
+  /** Incarnations that outlived a restart. */
+  known?: Record<string, number>;
+};
+
+export const someone: LinkIdentity = {
+  cluster: "test", clusterId: "c1", node: "a", incarnation: 1, version: "0.1.0",
+  capabilities: { stateVersion: 1, entryKinds: 2 }, membership: 0,
 };
 
 export function makeNode(id: string, ports: Record<string, number>, overrides: NodeOverrides = {}): TestNode {
@@ -102,8 +111,9 @@ export function makeNode(id: string, ports: Record<string, number>, overrides: N
   const port = ports[id] as number;
   const node: TestNode = { id, port, watch, system, onFrame: undefined, links: undefined as never };
   node.links = new Links({
-    identity: { cluster, clusterId, node: id, incarnation, version: "0.1.0" },
+    identity: { ...someone, cluster, clusterId, node: id, incarnation, membership: overrides.membership ?? 0 },
     peers,
+    knownIncarnation: (node) => overrides.known?.[node],
     listen: { host: "127.0.0.1", port },
     tls,
     system,
@@ -115,6 +125,7 @@ export function makeNode(id: string, ports: Record<string, number>, overrides: N
       up: (peer, identity) => watch.add({ kind: "up", peer, identity }),
       down: (peer) => watch.add({ kind: "down", peer }),
       refused: (peer, reason) => watch.add({ kind: "refused", peer, reason }),
+      drained: (peer, lane) => watch.add({ kind: "drained", peer, lane }),
     },
     log: { info: note, warn: note },
   });

@@ -2,14 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { certificateUri, helloHeaders, readHello, readIdentity, serverUri } from "../../src/net/identity.ts";
+import { certificateUri, helloHeaders, noMembership, readHello, readIdentity, serverUri } from "../../src/net/identity.ts";
 import { whyRefuseAnswer, whyRefuseHello } from "../../src/net/identity.ts";
-import type { Hello, LinkIdentity, RefusalReason } from "../../src/net/identity.ts";
+import type { Acquaintances, Hello, LinkIdentity, RefusalReason } from "../../src/net/identity.ts";
+import { someone } from "./harness.ts";
 
-const own: LinkIdentity = { cluster: "test", clusterId: "c1", node: "b", incarnation: 5, version: "0.1.0" };
+const own: LinkIdentity = { ...someone, node: "b", incarnation: 5, membership: 20 };
 const peer: LinkIdentity = { ...own, node: "a", incarnation: 7 };
-const hello: Hello = { identity: peer, lane: "bulk", to: "b" };
+const hello: Hello = { identity: peer, lane: "bulk", to: "b", address: { host: "127.0.0.1", port: 7600 } };
 const members = new Set(["a", "c"]);
+
+/** Members, and what was met of whom. */
+function knowing(newest: Record<string, number> = {}): Acquaintances {
+  return { isMember: (node) => members.has(node), newest: (node) => newest[node] };
+}
 
 test("the acceptor's reasons", () => {
   const cases: [string, Partial<Hello> & { claims?: Partial<LinkIdentity> }, RefusalReason | undefined][] = [
@@ -21,24 +27,32 @@ test("the acceptor's reasons", () => {
     ["itself", { claims: { node: "b" } }, "own_node"],
     ["meant for another", { to: "c" }, "not_for_me"],
     ["stranger", { claims: { node: "x" } }, "unknown_node"],
+    ["one that was a member", { claims: { node: "gone", incarnation: 9 } }, "removed_node"],
+    ["removed, and knows no newer membership", { claims: { node: "gone", incarnation: 9, membership: 19 } }, "removed_node"],
+    ["stranger that knows a newer membership", { claims: { node: "x", membership: 21 } }, undefined],
+    ["such a stranger of an unnamed cluster", { claims: { node: "x", membership: 21, clusterId: "" } }, "unknown_node"],
     ["older process", { claims: { incarnation: 6 } }, "stale_incarnation"],
   ];
-  const seen = new Map([["a", 7]]);
   for (const [name, { claims, ...rest }, expected] of cases) {
     const said = { ...hello, ...rest, identity: { ...peer, ...claims } };
-    assert.equal(whyRefuseHello(own, said, members, seen, "no_tls"), expected, name);
-    assert.equal(whyRefuseHello(own, said, members, seen, serverUri("test", "a")), expected, name);
+    const known = knowing({ a: 7, gone: 3 });
+    assert.equal(whyRefuseHello(own, said, known, "no_tls"), expected, name);
+    assert.equal(whyRefuseHello(own, said, known, serverUri("test", said.identity.node)), expected, name);
   }
-  assert.equal(whyRefuseHello(own, undefined, members, seen, "no_tls"), "bad_request");
-  assert.equal(whyRefuseHello({ ...own, clusterId: "" }, hello, members, seen, "no_tls"), undefined);
-  assert.deepEqual([...seen], [["a", 7]]); // deciding changes nothing (I2)
+  assert.equal(whyRefuseHello(own, undefined, knowing(), "no_tls"), "bad_request");
+  const nameless = { ...own, clusterId: "", membership: noMembership };
+  assert.equal(whyRefuseHello(nameless, hello, knowing(), "no_tls"), undefined);
+  // One that joins hears strangers only once a member has told it which cluster this is.
+  const stranger = { ...hello, identity: { ...peer, node: "x" } };
+  assert.equal(whyRefuseHello(nameless, stranger, knowing(), "no_tls"), "unknown_node");
+  assert.equal(whyRefuseHello({ ...nameless, clusterId: "c1" }, stranger, knowing(), "no_tls"), undefined);
 });
 
 test("a certificate is for one node, exactly", () => {
   const wrong = ["spiffe://test/server/a/", "spiffe://test/server/A", "spiffe://test/server/%61", "spiffe://test/server/ab"];
   wrong.push("spiffe://test/server/*", "spiffe://test/worker/a");
   for (const uri of [...wrong, "SPIFFE://test/server/a", "spiffe://tes/server/a", "spiffe://test/server/c", "", undefined]) {
-    assert.equal(whyRefuseHello(own, hello, members, new Map(), uri), "wrong_certificate", String(uri));
+    assert.equal(whyRefuseHello(own, hello, knowing(), uri), "wrong_certificate", String(uri));
   }
 });
 
@@ -60,29 +74,31 @@ test("the only URI of a certificate's names", () => {
 });
 
 test("the connecting side checks the answer as well", () => {
-  const seen = new Map([["a", 7]]);
   const answers: [Partial<LinkIdentity>, RefusalReason | undefined][] = [
     [{}, undefined],
     [{ clusterId: "" }, undefined],
     [{ incarnation: 8 }, undefined],
-    [{ node: "c" }, "unknown_node"],
+    [{ node: "c" }, "not_for_me"],
     [{ cluster: "x" }, "wrong_cluster"],
     [{ clusterId: "c2" }, "wrong_cluster_id"],
     [{ incarnation: 6 }, "stale_incarnation"],
   ];
-  for (const [differs, expected] of answers) assert.equal(whyRefuseAnswer(own, "a", { ...peer, ...differs }, seen), expected);
-  assert.equal(whyRefuseAnswer(own, "a", undefined, seen), "bad_request");
+  for (const [differs, expected] of answers) assert.equal(whyRefuseAnswer(own, "a", { ...peer, ...differs }, knowing({ a: 7 })), expected);
+  assert.equal(whyRefuseAnswer(own, "a", undefined, knowing()), "bad_request");
 });
 
 test("what a node says of itself is read back; malformed headers are not", () => {
   const headers = helloHeaders(hello);
   assert.deepEqual(readHello(headers), hello);
   assert.deepEqual(readIdentity(headers), peer);
+  const joining = { ...peer, membership: noMembership };
+  assert.deepEqual(readIdentity(helloHeaders({ ...hello, identity: joining })), joining);
   const damage: [string, string | string[] | undefined][] = [
     ...Object.keys(headers).map((name): [string, undefined] => [name, undefined]),
     [":method", "GET"], [":path", "/pawl/link/"], ["pawl-lane", "Bulk"], ["pawl-node", "a/b"], ["pawl-node", ""], ["pawl-node", ["a", "a"]],
     ...["-1", "1.5", "1e3", "", "9007199254740992"].map((digits): [string, string] => ["pawl-incarnation", digits]),
-    ["pawl-version", "x".repeat(129)],
+    ["pawl-version", "x".repeat(129)], ["pawl-membership", "-2"], ["pawl-state-version", "one"], ["pawl-entry-kinds", "-1"],
+    ...["a", "a:0", "a:65536", "a b:1", "[a]:1", ":1"].map((text): [string, string] => ["pawl-address", text]),
   ];
   for (const [name, value] of damage) assert.equal(readHello({ ...headers, [name]: value }), undefined, `${name}: ${String(value)}`);
 });
