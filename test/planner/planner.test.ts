@@ -2,59 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyPlan, applyResults } from "../../src/jobs/applyitems.ts";
 import { PlanCursor, planType } from "../../src/jobs/items.ts";
 import { limits } from "../../src/limits.ts";
-import { Planner } from "../../src/planner/planner.ts";
 import type { Planned } from "../../src/planner/planner.ts";
 import { retryAt } from "../../src/planner/retry.ts";
-import { ScheduleBook } from "../../src/planner/schedulebook.ts";
-import { at, everySecond, fieldsOf, hourly, HOUR, Machine, NOON, plainClass, SECOND, spec } from "../jobs/machine.ts";
-
-class Leader {
-  readonly machine = new Machine();
-  monotonicMs = 0;
-  private planner: Planner | undefined;
-
-  elect(): void {
-    const { state, wheel } = this.machine;
-    this.planner = new Planner(state, wheel, new ScheduleBook(state), this.monotonicMs, () => true, () => 0.5);
-  }
-
-  plan(): Planned | undefined {
-    if (!this.planner) this.elect();
-    while (this.machine.wheel.advance(this.machine.clockMs));
-    return this.planner?.plan(this.machine.clockMs, this.monotonicMs, limits.entryItemsMax);
-  }
-
-  /** The entry is applied. */
-  apply(planned: Planned | undefined): void {
-    const { machine } = this;
-    machine.entry([]);
-    if (planned?.timeouts) applyResults(machine.state, planned.timeouts);
-    if (planned?.plan) applyPlan(machine.state, planned.plan);
-    if (planned) this.planner?.settled(planned);
-  }
-
-  lose(planned: Planned | undefined): void {
-    if (planned) this.planner?.settled(planned);
-  }
-
-  pass(ms: number): void {
-    this.machine.clockMs += ms;
-    this.monotonicMs += ms;
-  }
-
-  /** Plans and applies until there is nothing to do, as often as `most`. */
-  settle(most = 1000): number {
-    for (let entries = 0; entries < most; entries++) {
-      const planned = this.plan();
-      if (!planned) return entries;
-      this.apply(planned);
-    }
-    throw new Error("the planner finds no end");
-  }
-}
+import { at, everySecond, fieldsOf, hourly, HOUR, NOON, plainClass, SECOND, spec } from "../jobs/machine.ts";
+import { Leader } from "./leader.ts";
 
 function itemsOf(planned: Planned | undefined): { type: number; job: number; session: number }[] {
   const items = [];
