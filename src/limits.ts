@@ -39,6 +39,7 @@ export const limits = {
   keySweepMs: 10_000,
   keysPerSweepMax: 2_000,
   nodesMax: 64,
+  memberPlaceMaxChars: 4_096,
   slotsMax: 4096,
 
   // Retry, attempt and misfire policy.
@@ -105,10 +106,20 @@ export const limits = {
   storageSliceBytes: MIB,
   storageRowCostBytes: 512,
   storagePageRows: 16,
+  logDropsPerWriteMax: 1024,
+  copyChunkBytes: MIB,
+  copyPageRows: 4096,
+  copyDirtyKeysMax: 262_144,
   logWriteBufferBytes: 64 * MIB,
   stateWriteBufferBytes: 32 * MIB,
   logOpenFilesMax: 256,
   stateOpenFilesMax: 256,
+  // Members, as their leader looks after them.
+  upkeepMs: 1_000,
+  memberSilentMs: 5_000,
+  memberDeadMs: 3_600_000,
+  caughtUpEntries: 1_000,
+
   diskStallStepDownMs: 2_000,
   diskStallExitMs: 10_000,
 

@@ -3,27 +3,31 @@
 // (C1) term never falls, and a vote once given in a term stays. commit never falls.
 // (C2) Whatever promises something to another node (a granted vote, an acknowledged entry, this node's own vote) is held back until the
 //      write that carries it is durable.
-// (C3) Periodic deadlines are origin + k * period, whatever the delay of a tick, so that nodes do not drift into step.
+// (C3) The membership is that of the newest membership entry in the log, committed or not; voters and peers follow it at once.
+// (C4) Periodic deadlines are origin + k * period, whatever the delay of a tick, so that nodes do not drift into step.
 
 import { assert } from "../base/errors.ts";
 import { RaftLog } from "./log.ts";
+import { Memberships, nobody } from "./membership.ts";
 import { Outbox } from "./outbox.ts";
 import { Progress } from "./progress.ts";
 import { Quota } from "./quota.ts";
 import type { VoterSets } from "./quorum.ts";
 import { Reads } from "./reads.ts";
-import type { Message, NodeId, RaftOptions, Restored, Role } from "./types.ts";
+import type { Entry, Message, NodeId, RaftOptions, Restored, Role } from "./types.ts";
 
 type WriteInFlight = { readonly number: number; readonly term: number; readonly sinceMs: number };
 
 export class Core {
   readonly options: RaftOptions;
   readonly id: NodeId;
-  readonly voters: VoterSets;
+  private readonly joining: boolean;
+  readonly memberships: Memberships;
+  voters: VoterSets = [];
   /** Every other member, sorted, so that nothing depends on the order of a map. */
-  readonly others: readonly NodeId[];
-  readonly otherVoters: readonly NodeId[];
-  readonly isVoter: boolean;
+  others: readonly NodeId[] = [];
+  otherVoters: readonly NodeId[] = [];
+  isVoter = false;
   readonly log: RaftLog;
   readonly outbox = new Outbox();
   readonly reads: Reads;
@@ -46,6 +50,8 @@ export class Core {
   /** A leader's view of the others; the two hold the same objects. */
   readonly progress = new Map<NodeId, Progress>();
   peers: Progress[] = [];
+  /** Peers to be named to the driver. */
+  readonly snapshotsDue = new Set<NodeId>();
   /** Index of the leader's own empty entry. */
   termStart = 0;
   /** Newest heartbeat round. */
@@ -54,6 +60,8 @@ export class Core {
   appendsDue = false;
   heartbeatDueMs = 0;
   quorumDueMs = 0;
+  /** The last check of the quorum: who was heard since counts at the next one. */
+  quorumSinceMs = 0;
   transferTo: NodeId | undefined;
   transferDeadlineMs = 0;
 
@@ -66,15 +74,11 @@ export class Core {
 
   constructor(options: RaftOptions, restored: Restored, nowMs: number) {
     const { hardState, log, appliedIndex } = restored;
-    const { membership } = restored.membership;
     this.options = options;
     this.id = options.id;
-    this.voters = membership.voters;
-    const voters = new Set(membership.voters.flat());
-    this.isVoter = voters.has(options.id);
-    this.otherVoters = [...voters].filter((id) => id !== options.id).sort();
-    this.others = [...new Set([...voters, ...membership.learners])].filter((id) => id !== options.id).sort();
+    this.joining = restored.joining;
     this.log = new RaftLog(log, options.logCacheMaxBytes);
+    this.memberships = new Memberships(restored.joining ? nobody : restored.membership, log.membershipEntries());
     this.quota = new Quota(options.uncommittedMaxBytes);
     this.reads = new Reads(options.readsWaitingMax, options.electionTimeoutMs, Math.floor(options.random() * 2 ** 40));
     this.nowMs = nowMs;
@@ -88,6 +92,9 @@ export class Core {
     this.applied = appliedIndex;
     assert(this.commit <= this.log.lastIndex, "the stored log holds everything that was committed");
     assert(this.term >= this.log.lastTerm, "the stored term covers the stored entries");
+    assert(this.applied >= this.log.firstIndex - 1, "the state holds what the log has dropped");
+    this.memberships.release(appliedIndex);
+    this.followMembership();
     this.armElection();
     // A sole voter has nobody to wait for, and nobody to disturb.
     if (this.isVoter && this.otherVoters.length === 0) this.electionDeadlineMs = nowMs;
@@ -103,9 +110,53 @@ export class Core {
     this.electionDeadlineMs = this.nowMs + timeoutMs + Math.floor(this.options.random() * timeoutMs);
   }
 
-  /** The next deadline of a series with a fixed period that lies after now (C3). */
+  /** The next deadline of a series with a fixed period that lies after now (C4). */
   nextDue(dueMs: number, periodMs: number): number {
     return dueMs + (Math.floor((this.nowMs - dueMs) / periodMs) + 1) * periodMs;
+  }
+
+  append(entries: readonly Entry[]): void {
+    this.log.append(entries);
+    const changes = entries.filter(({ kind }) => kind === "membership");
+    for (const entry of changes) this.memberships.append(entry);
+    if (changes.length > 0) this.followMembership();
+  }
+
+  cut(from: number): void {
+    this.log.truncate(from);
+    if (this.memberships.cut(from)) this.followMembership();
+  }
+
+  private followMembership(): void {
+    const { voters, learners } = this.memberships.latest.membership;
+    const everyVoter = new Set(voters.flat());
+    this.voters = voters;
+    this.isVoter = everyVoter.has(this.id);
+    this.otherVoters = [...everyVoter].filter((id) => id !== this.id).sort();
+    this.others = [...new Set([...everyVoter, ...learners])].filter((id) => id !== this.id).sort();
+    if (this.role === "leader") this.followPeers();
+  }
+
+  /** Who stays keeps its progress, except a voter that becomes a learner: what it promised as a voter is not built on any more. */
+  private followPeers(): void {
+    const kept = new Map(this.progress);
+    this.progress.clear();
+    for (const id of this.others) {
+      const learner = !this.otherVoters.includes(id);
+      const before = kept.get(id);
+      const stays = before !== undefined && (before.learner || !learner);
+      const peer = stays ? before : new Progress(id, this.log.lastIndex + 1, learner, this.nowMs);
+      peer.learner = learner;
+      this.progress.set(id, peer);
+    }
+    this.peers = [...this.progress.values()];
+    this.appendsDue = true;
+    if (this.transferTo !== undefined && !this.otherVoters.includes(this.transferTo)) this.transferTo = undefined;
+  }
+
+  /** New or wiped, and told nothing yet: what it may have promised before is not known. */
+  get isBlank(): boolean {
+    return this.joining && this.log.lastIndex === 0;
   }
 
   send(to: NodeId, message: Message): void {
@@ -149,6 +200,7 @@ export class Core {
       this.armElection();
       this.progress.clear();
       this.peers = [];
+      this.snapshotsDue.clear();
       this.transferTo = undefined;
       this.roundDue = false;
       this.appendsDue = false;
@@ -180,10 +232,9 @@ export class Core {
     this.role = "leader";
     this.leader = this.id;
     this.votes.clear();
-    this.peers = this.others.map((id) => new Progress(id, this.log.lastIndex + 1));
-    this.progress.clear();
-    for (const peer of this.peers) this.progress.set(peer.id, peer);
+    this.followPeers();
     this.heartbeatDueMs = this.nowMs + this.options.heartbeatMs;
     this.quorumDueMs = this.nowMs + this.options.electionTimeoutMs;
+    this.quorumSinceMs = this.nowMs;
   }
 }

@@ -2,7 +2,8 @@
 // (E1) A node counts its own vote when it is durable, like everybody's. A pre-vote promises nothing and waits for nothing.
 // (E2) A campaign raises the term only after a quorum said, in a pre-vote of this very round, that it would vote so.
 // (E3) Who hears a leader helps no other candidate, unless that leader itself asked for the change (transfer).
-// (E4) A node whose disk does not answer does not campaign.
+// (E4) A node whose disk does not answer does not campaign, and neither does one that is no voter. A learner votes when asked, for it
+//      may have been made a voter unawares; a joining node does not while its log is empty, for it may have voted before it was wiped.
 
 import type { Core } from "./core.ts";
 import { tally } from "./quorum.ts";
@@ -53,13 +54,13 @@ function lead(core: Core): void {
   core.termStart = core.log.lastIndex + 1;
   core.quota.reset(core.termStart);
   // Only an entry of its own term lets a leader commit what it inherited.
-  appendAsLeader(core, EMPTY);
+  appendAsLeader(core, "command", EMPTY);
 }
 
 /** Any term. A refusal carries this node's term, so that a node left behind catches up instead of asking for ever. */
 export function onPreVote(core: Core, from: NodeId, message: PreVote): void {
   const upToDate = core.log.isUpToDate(message.lastIndex, message.lastTerm);
-  const granted = message.term > core.term && !core.sticksToLeader(from) && upToDate;
+  const granted = message.term > core.term && !core.sticksToLeader(from) && upToDate && !core.isBlank;
   core.send(from, { kind: "pre_vote_reply", term: granted ? message.term : core.term, granted, round: message.round });
 }
 
@@ -78,7 +79,7 @@ export function onPreVoteReply(core: Core, from: NodeId, message: PreVoteReply):
 /** A vote asked in this term (a higher one was adopted before). */
 export function onVote(core: Core, from: NodeId, message: Vote): void {
   const free = core.vote === from || (core.vote === "" && core.leader === undefined);
-  const granted = free && core.log.isUpToDate(message.lastIndex, message.lastTerm);
+  const granted = free && core.log.isUpToDate(message.lastIndex, message.lastTerm) && !core.isBlank;
   if (granted) {
     core.vote = from;
     core.armElection();
@@ -110,5 +111,6 @@ export function startTransfer(core: Core, to: NodeId): void {
 /** Called whenever the peer was heard: once it holds everything, it is told to take over. Repeated, since the word may be lost. */
 export function finishTransfer(core: Core, peerId: NodeId): void {
   if (core.transferTo !== peerId) return;
-  if (core.progress.get(peerId)?.match === core.log.lastIndex) core.send(peerId, { kind: "timeout_now", term: core.term });
+  const peer = core.progress.get(peerId);
+  if (peer?.match === core.log.lastIndex) core.send(peerId, { kind: "timeout_now", term: core.term });
 }

@@ -27,13 +27,17 @@ export function beat(core: Core, periodic: boolean): void {
 export function onHeartbeat(core: Core, from: NodeId, message: Heartbeat): void {
   // A commit beyond the own log would mean that acknowledged entries are gone; the answer tells the leader.
   if (message.commit <= core.log.lastIndex && message.commit > core.commit) core.commit = message.commit;
-  core.send(from, { kind: "heartbeat_reply", term: core.term, round: message.round, lastIndex: core.log.durableIndex });
+  core.send(from, heartbeatReply(core, message.round));
+}
+
+export function heartbeatReply(core: Core, round: number): HeartbeatReply {
+  return { kind: "heartbeat_reply", term: core.term, round, lastIndex: core.log.durableIndex, commit: core.commit };
 }
 
 /** False when the peer has regressed and is left alone from now on. */
 export function onHeartbeatReply(core: Core, peer: Progress, message: HeartbeatReply): boolean {
   if (!peer.counts || !peer.answered(message.round, message.lastIndex)) return false;
-  peer.active = true;
+  peer.heardAtMs = core.nowMs;
   confirmReads(core);
   return true;
 }

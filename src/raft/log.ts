@@ -3,7 +3,8 @@
 // (L1) durableIndex <= submittedIndex <= lastIndex. Entries above durableIndex are always in memory.
 // (L2) The reader is asked only below `tailFirst`, where everything is durable and nothing is being cut, so that it may show either
 //      the state before or after a write in flight.
-// (L3) A write that completes after its entries were cut in memory makes durable only what was not cut.
+// (L3) The reader may drop entries from its front at any time, up to what was applied; nothing that is above is moved by it.
+// (L4) A write that completes after its entries were cut in memory makes durable only what was not cut.
 
 import { assert } from "../base/errors.ts";
 import type { Entry, LogReader } from "./types.ts";
@@ -78,7 +79,7 @@ export class RaftLog {
     return this.truncateFrom !== undefined || this.submitted < this.last;
   }
 
-  /** Undefined above the last entry and below the first one kept. */
+  /** Undefined above the last entry and below the one before the first kept, whose term is still known. */
   term(index: number): number | undefined {
     if (index === this.last) return this.lastEntryTerm;
     if (index > this.last || index < 0) return undefined;
@@ -170,7 +171,8 @@ export class RaftLog {
 
   /**
    * The last index up to `limit` whose term is at most `term`, so that a whole term of disagreement is skipped in one step. Terms
-   * never fall along a log, hence the search by halves.
+   * never fall along a log, hence the search by halves. What lies before the first entry kept is taken to agree: whoever tries it
+   * will be told.
    */
   lastWithTermAtMost(limit: number, term: number): number {
     let low = this.firstIndex - 1;
@@ -180,7 +182,7 @@ export class RaftLog {
       if ((this.term(middle) ?? 0) <= term) low = middle;
       else high = middle - 1;
     }
-    return Math.max(0, low);
+    return Math.max(0, Math.min(low, limit));
   }
 
   /** Raft's order of logs: the later last term wins, then the longer log. */

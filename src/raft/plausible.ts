@@ -1,7 +1,9 @@
 // Owns: the check of a message against itself and against what the core knows: numbers in range, entries that follow on each other,
 // answers about things that were sent. The shape on the wire is wire.ts's.
 
+import { PawlError } from "../base/errors.ts";
 import type { Core } from "./core.ts";
+import { decodeMembership } from "./membership.ts";
 import type { Message } from "./types.ts";
 
 type Append = Extract<Message, { kind: "append" }>;
@@ -29,8 +31,9 @@ export function isPlausible(core: Core, message: Message): boolean {
     case "heartbeat":
       return natural(message.commit) && natural(message.round);
     case "heartbeat_reply":
-      if (!natural(message.round) || !natural(message.lastIndex)) return false;
-      return core.role !== "leader" || message.term !== core.term || message.round <= core.round;
+      if (!natural(message.round) || !natural(message.lastIndex) || !natural(message.commit)) return false;
+      if (core.role !== "leader" || message.term !== core.term) return true;
+      return message.round <= core.round && message.commit <= core.log.lastIndex;
     case "pre_vote_reply":
       return natural(message.round);
     case "read_index":
@@ -43,6 +46,16 @@ export function isPlausible(core: Core, message: Message): boolean {
   }
 }
 
+function isMembership(data: Uint8Array): boolean {
+  try {
+    decodeMembership(data);
+    return true;
+  } catch (error) {
+    if (error instanceof PawlError) return false;
+    throw error;
+  }
+}
+
 function isPlausibleAppend(message: Append): boolean {
   if (!natural(message.prevIndex) || !natural(message.prevTerm) || !natural(message.commit)) return false;
   if ((message.prevIndex === 0) !== (message.prevTerm === 0)) return false;
@@ -51,6 +64,7 @@ function isPlausibleAppend(message: Append): boolean {
   for (const entry of message.entries) {
     index++;
     if (entry.index !== index || !natural(entry.term) || entry.term < term) return false;
+    if (entry.kind === "membership" && !isMembership(entry.data)) return false;
     term = entry.term;
   }
   return term <= message.term;

@@ -3,8 +3,11 @@
 // (P2) In "probe" one append is on the way at most; in "replicate" at most `appendsInFlightMax`.
 // (P3) A lost append or answer is noticed by a heartbeat: whoever made no headway between two beats is "stuck", and its next
 //      answer to a heartbeat brings a new append, so that no stall outlives a heartbeat's round trip.
-// (P4) A peer whose durable log ends below what it acknowledged before the heartbeat was sent has lost acknowledged entries: it is
-//      regressed and counts for nothing. Answers can overtake each other, hence the round from which the floor holds.
+// (P4) A voter whose durable log ends below what it acknowledged before the heartbeat was sent has lost acknowledged entries: it is
+//      regressed and counts for nothing. A learner's acknowledgements are promises to nobody: it begins anew. Answers can overtake
+//      each other, hence the round from which the floor holds.
+// (P5) A peer whose next entries are gone is in "snapshot": it gets heartbeats only, until it shows that it agrees with a place that
+//      the log still reaches back to, whichever snapshot brought it there.
 
 import { assert } from "../base/errors.ts";
 import type { NodeId, PeerStatus } from "./types.ts";
@@ -13,13 +16,13 @@ export class Progress {
   readonly id: NodeId;
   match = 0;
   next: number;
-  state: "probe" | "replicate" | "regressed" = "probe";
+  state: "probe" | "replicate" | "snapshot" | "regressed" = "probe";
+  learner: boolean;
   /** A probe is on the way. */
   probing = false;
   /** The highest commit that appends on the way or received have told. */
   sentCommit = 0;
-  /** Heard from since the last check of the quorum. */
-  active = false;
+  heardAtMs: number;
   /** The newest heartbeat round that it answered. */
   answeredRound = 0;
   stuck = false;
@@ -30,9 +33,12 @@ export class Progress {
   private floorMatch = 0;
   private floorSet = false;
 
-  constructor(id: NodeId, next: number) {
+  /** `nowMs` is when it became a peer: until it can have been heard, it counts as heard then. */
+  constructor(id: NodeId, next: number, learner: boolean, nowMs: number) {
     this.id = id;
     this.next = next;
+    this.learner = learner;
+    this.heardAtMs = nowMs;
   }
 
   get inFlightCount(): number {
@@ -54,8 +60,8 @@ export class Progress {
     this.next = last + 1;
   }
 
-  /** Everything up to `index` is durable there. True if that is news. */
-  acknowledged(index: number): boolean {
+  /** Everything up to `index` is durable there. True if that is news. The log reaches back to `base`. */
+  acknowledged(index: number, base: number): boolean {
     const news = index > this.match;
     if (news) {
       this.match = index;
@@ -64,9 +70,10 @@ export class Progress {
     let freed = 0;
     while (freed < this.inFlight.length && (this.inFlight[freed] as number) <= index) freed++;
     if (freed > 0) this.inFlight.splice(0, freed);
-    if (this.state === "probe") {
+    if (this.state === "probe" || (this.state === "snapshot" && this.match >= base)) {
       this.state = "replicate";
       this.probing = false;
+      this.stuck = false;
       this.next = this.match + 1;
     }
     assert(this.match < this.next, "match must stay below next (P1)");
@@ -79,7 +86,7 @@ export class Progress {
   refused(prevIndex: number, agreed: number): boolean {
     if (prevIndex <= this.match) return false;
     if (this.state === "replicate") {
-      this.toProbe();
+      this.backTo("probe");
       return true;
     }
     if (this.state !== "probe" || prevIndex !== this.next - 1) return false;
@@ -89,19 +96,24 @@ export class Progress {
     return true;
   }
 
-  private toProbe(): void {
-    this.state = "probe";
+  private backTo(state: "probe" | "snapshot"): void {
+    this.state = state;
     this.probing = false;
     this.next = this.match + 1;
     this.inFlight = [];
     this.sentCommit = Math.min(this.sentCommit, this.match);
   }
 
-  /** The link said that messages were lost: wait for an answer to a heartbeat before anything is sent again. */
+  /** What comes next for it is gone from the log (P5). */
+  needsSnapshot(): void {
+    this.backTo("snapshot");
+  }
+
+  /** Messages, or a snapshot, were lost on the way: wait for an answer to a heartbeat before anything is sent again. */
   unreachable(): void {
     if (this.state === "regressed") return;
-    this.toProbe();
-    this.probing = true;
+    if (this.state === "replicate") this.backTo("probe");
+    this.probing = this.state === "probe";
     this.stuck = true;
   }
 
@@ -122,19 +134,23 @@ export class Progress {
   answered(round: number, lastIndex: number): boolean {
     if (this.floorSet && round >= this.floorRound) {
       this.floorSet = false;
-      if (lastIndex < this.floorMatch) {
-        this.state = "regressed";
-        this.match = 0;
-        this.inFlight = [];
-        return false;
-      }
+      if (lastIndex < this.floorMatch && !this.beginsAnew(lastIndex)) return false;
     }
     this.answeredRound = Math.max(this.answeredRound, round);
     return true;
   }
 
-  status(): PeerStatus {
-    const { id, match, next, state, active } = this;
-    return { id, match, next, state, inFlight: this.inFlight.length, recentActive: active };
+  private beginsAnew(lastIndex: number): boolean {
+    this.match = 0;
+    this.backTo("probe");
+    this.next = lastIndex + 1;
+    if (!this.learner) this.state = "regressed";
+    return this.learner;
+  }
+
+  /** `sinceMs` tells from when on it must have been heard to count as active. */
+  status(sinceMs: number): PeerStatus {
+    const { id, match, next, state, learner } = this;
+    return { id, match, next, state, inFlight: this.inFlight.length, recentActive: this.heardAtMs > sinceMs, learner };
   }
 }

@@ -2,29 +2,35 @@
 // core.ts, elections.ts, replication.ts and heartbeats.ts; disks, links and clocks belong to the driver.
 // (F1) One write is in flight at most; whatever is decided meanwhile travels in the next one, in order of its number.
 // (F2) Nothing a message claims is believed before it was checked against what this node knows; what cannot be is counted and dropped.
+// (F3) A node's membership may lag behind that of a legitimate leader or candidate, and a joining node knows nobody. So requests are
+//      judged by terms and logs alone, whoever sends them: leaving out voters that this node does not know yet could leave a cluster
+//      without a quorum for ever. A removed node gets nowhere by it: its log lacks the removal, and pre-votes keep its term down.
+//      Answers and reads count only from members, for nobody else was asked.
 
 import { assert } from "../base/errors.ts";
+import { changeMembership, onCommitted, onTransferTimeout } from "./changes.ts";
 import { Core } from "./core.ts";
 import { finishTransfer, onElectionTimeout, onTimeoutNow, startTransfer } from "./elections.ts";
 import { onPreVote, onPreVoteReply, onVote, onVoteReply } from "./elections.ts";
-import { beat, onHeartbeat, onHeartbeatReply, readAtLeader } from "./heartbeats.ts";
+import { beat, heartbeatReply, onHeartbeat, onHeartbeatReply, readAtLeader } from "./heartbeats.ts";
 import { isPlausible } from "./plausible.ts";
 import { reachedByQuorum } from "./quorum.ts";
 import { advanceCommit, appendAsLeader, onAppend, onAppendReply, replicate, revive } from "./replication.ts";
-import type { Entry, LogWrite, Message, NodeId, RaftOptions, RaftStatus, Ready, Refusal, Restored } from "./types.ts";
+import type { ChangeRefusal, Entry, LogWrite, MembershipAt, MembershipTarget, Message, NodeId } from "./types.ts";
+import type { RaftOptions, RaftStatus, Ready, Refusal, Restored } from "./types.ts";
 
 type FromLeader = Extract<Message, { kind: "append" | "heartbeat" }>;
+const isRequest: ReadonlySet<Message["kind"]> = new Set(["append", "heartbeat", "vote", "pre_vote"]);
 type ToLeader = Extract<Message, { kind: "append_reply" | "heartbeat_reply" }>;
 
 export class Raft {
   private readonly core: Core;
-  private readonly members: ReadonlySet<NodeId>;
   private taken = { role: "", term: -1, leader: undefined as NodeId | undefined, commit: -1 };
+  private takenMembership: MembershipAt | undefined;
 
   /** `nowMs` is monotonic, from any origin; every later call passes the same clock. */
   constructor(options: RaftOptions, restored: Restored, nowMs: number) {
     this.core = new Core(options, restored, nowMs);
-    this.members = new Set(this.core.others);
     this.taken.commit = restored.appliedIndex;
   }
 
@@ -41,28 +47,27 @@ export class Raft {
     const { core } = this;
     if (core.nowMs >= core.quorumDueMs) {
       core.quorumDueMs = core.nextDue(core.quorumDueMs, core.options.electionTimeoutMs);
-      const reached = reachedByQuorum(core.voters, (id) => (id === core.id || core.progress.get(id)?.active === true ? 1 : 0));
-      if (reached === 0) {
-        core.becomeFollower(core.term, undefined);
-        return;
-      }
-      for (const peer of core.peers) peer.active = false;
+      const isHeard = (id: NodeId): boolean => id === core.id || (core.progress.get(id)?.heardAtMs ?? 0) > core.quorumSinceMs;
+      if (reachedByQuorum(core.voters, (id) => (isHeard(id) ? 1 : 0)) === 0) core.becomeFollower(core.term, undefined);
+      core.quorumSinceMs = core.nowMs;
     }
-    if (core.transferTo !== undefined && core.nowMs >= core.transferDeadlineMs) core.transferTo = undefined;
+    if (core.transferTo !== undefined && core.nowMs >= core.transferDeadlineMs) onTransferTimeout(core);
+    if (core.role !== "leader") return;
     if (core.nowMs >= core.heartbeatDueMs) {
       core.heartbeatDueMs = core.nextDue(core.heartbeatDueMs, core.options.heartbeatMs);
       beat(core, true);
     }
   }
 
-  /** Takes in a message. Unknown senders and impossible claims change nothing (F2). */
+  /** Takes in a message. Impossible claims change nothing (F2). */
   step(from: NodeId, message: Message, nowMs: number): void {
     const { core } = this;
     core.at(nowMs);
-    if (!this.members.has(from) || !isPlausible(core, message)) {
+    if (from === core.id || !isPlausible(core, message)) {
       core.invalidMessages++;
       return;
     }
+    if (!isRequest.has(message.kind) && !core.others.includes(from)) return;
     // Pre-votes and their answers speak of a term that nobody is in yet.
     if (message.kind === "pre_vote") {
       onPreVote(core, from, message);
@@ -86,7 +91,7 @@ export class Raft {
     if (message.kind === "append") {
       core.send(from, { kind: "append_reply", term, accepted: false, match: message.prevIndex, hintIndex: 0, hintTerm: 0 });
     } else if (message.kind === "heartbeat") {
-      core.send(from, { kind: "heartbeat_reply", term, round: message.round, lastIndex: core.log.durableIndex });
+      core.send(from, heartbeatReply(core, message.round));
     } else if (message.kind === "vote") {
       core.send(from, { kind: "vote_reply", term, granted: false });
     } else if (message.kind === "read_index") {
@@ -141,7 +146,8 @@ export class Raft {
     const peer = core.progress.get(from);
     if (core.role !== "leader" || peer === undefined) return;
     if (message.kind === "append_reply") onAppendReply(core, peer, message);
-    else if (onHeartbeatReply(core, peer, message)) revive(core, peer);
+    else if (onHeartbeatReply(core, peer, message)) revive(core, peer, message);
+    onCommitted(core);
     finishTransfer(core, from);
   }
 
@@ -162,8 +168,24 @@ export class Raft {
     if (core.role !== "leader") return { refused: "not_leader" };
     if (core.transferTo !== undefined) return { refused: "transferring" };
     if (!core.quota.admits(data.length)) return { refused: "overloaded" };
-    const { index, term } = appendAsLeader(core, data);
+    const { index, term } = appendAsLeader(core, "command", data);
     return { index, term };
+  }
+
+  /** Begins to change the membership to `target`, through a joint one where more than one voter differs (changes.ts). */
+  changeMembership(target: MembershipTarget, nowMs: number): { index: number; term: number } | { refused: ChangeRefusal } {
+    this.core.at(nowMs);
+    return changeMembership(this.core, target);
+  }
+
+  /** The membership in force, committed or not. */
+  membership(): MembershipAt {
+    return this.core.memberships.latest;
+  }
+
+  /** The membership in force at an applied index, for the checkpoint made there. It is known until something newer is applied. */
+  membershipAt(index: number): MembershipAt {
+    return this.core.memberships.at(index);
   }
 
   /** A linearizable read: answered by a ReadDone of the same `context`, to be served when that index is applied. */
@@ -191,6 +213,7 @@ export class Raft {
     if (core.role !== "leader") return;
     advanceCommit(core);
     core.quota.release(Math.min(core.commit, core.log.durableIndex));
+    onCommitted(core);
   }
 
   /** The state machine has applied everything up to `index`. */
@@ -198,6 +221,7 @@ export class Raft {
     const { core } = this;
     assert(index >= core.applied && index <= core.commit, "applied grows, up to commit");
     core.applied = index;
+    core.memberships.release(index);
   }
 
   /** The link to `peer` broke: what was on the way may be lost. A follower forgets its leader by it, but keeps its timer. */
@@ -205,6 +229,30 @@ export class Raft {
     const { core } = this;
     core.progress.get(peer)?.unreachable();
     if (core.role === "follower" && core.leader === peer) core.becomeFollower(core.term, undefined);
+  }
+
+  /** The snapshot for `peer` did not get there; it is named again when the peer was heard. */
+  snapshotFailed(peer: NodeId): void {
+    const progress = this.core.progress.get(peer);
+    if (progress?.state === "snapshot") progress.unreachable();
+  }
+
+  /**
+   * Whether a snapshot that ends with this entry should be installed here: not if it brings nothing new. If the log holds that entry,
+   * the snapshot proves it committed, and the log goes on from there: what was acknowledged behind it must not be lost.
+   */
+  installable(index: number, term: number): boolean {
+    const { core } = this;
+    if (index <= core.commit) return false;
+    if (core.log.term(index) !== term) return true;
+    core.commit = index;
+    return false;
+  }
+
+  /** Up to where every peer that was heard lately and can be streamed to holds the log; Infinity without such a peer. */
+  slowestHealthyMatch(): number {
+    const healthy = this.status().peers.filter(({ recentActive, state }) => recentActive && (state === "probe" || state === "replicate"));
+    return Math.min(...healthy.map(({ match }) => match));
   }
 
   /**
@@ -224,7 +272,8 @@ export class Raft {
 
   hasReady(): boolean {
     const { core, taken } = this;
-    if (!core.outbox.isEmpty || core.appendsDue || core.roundDue || core.reads.hasDone) return true;
+    if (!core.outbox.isEmpty || core.appendsDue || core.roundDue || core.reads.hasDone || core.snapshotsDue.size > 0) return true;
+    if (core.memberships.latest !== this.takenMembership) return true;
     if (core.commit > taken.commit || (core.reads.hasUnsent && core.leader !== undefined)) return true;
     if (core.writeInFlight === undefined && core.unsaved) return true;
     return core.role !== taken.role || core.term !== taken.term || core.leader !== taken.leader;
@@ -245,13 +294,25 @@ export class Raft {
     taken.term = core.term;
     taken.leader = core.leader;
     taken.commit = core.commit;
+    const membership = core.memberships.latest === this.takenMembership ? undefined : core.memberships.latest;
+    this.takenMembership = core.memberships.latest;
     return {
       write: this.nextWrite(),
       messages: core.outbox.take(),
       commit: core.commit,
       reads: core.reads.takeDone(),
       role: changed ? { role: core.role, term: core.term, leader: core.leader } : undefined,
+      snapshots: this.takeSnapshots(),
+      membership,
     };
+  }
+
+  /** Who meanwhile needs none any more is not named. */
+  private takeSnapshots(): NodeId[] {
+    const { progress, snapshotsDue } = this.core;
+    const named = [...snapshotsDue].filter((id) => progress.get(id)?.state === "snapshot");
+    snapshotsDue.clear();
+    return named;
   }
 
   private nextWrite(): LogWrite | undefined {
@@ -287,9 +348,9 @@ export class Raft {
   status(): RaftStatus {
     const { core } = this;
     const { id, role, term, vote, leader, commit, applied, invalidMessages } = core;
-    const { lastIndex, durableIndex } = core.log;
-    const peers = core.peers.map((peer) => peer.status());
+    const { firstIndex, lastIndex, durableIndex } = core.log;
+    const peers = core.peers.map((peer) => peer.status(core.nowMs - core.options.electionTimeoutMs));
     const transferringTo = core.transferTo;
-    return { id, role, term, vote, leader, commit, applied, lastIndex, durableIndex, transferringTo, peers, invalidMessages };
+    return { id, role, term, vote, leader, commit, applied, firstIndex, lastIndex, durableIndex, transferringTo, peers, invalidMessages };
   }
 }

@@ -9,18 +9,19 @@ import type { Core } from "./core.ts";
 import { ownTermCommitted } from "./heartbeats.ts";
 import type { Progress } from "./progress.ts";
 import { reachedByQuorum } from "./quorum.ts";
-import type { Entry, Message, NodeId } from "./types.ts";
+import type { Entry, EntryKind, Message, NodeId } from "./types.ts";
 
 type Append = Extract<Message, { kind: "append" }>;
 type AppendReply = Extract<Message, { kind: "append_reply" }>;
+type HeartbeatReply = Extract<Message, { kind: "heartbeat_reply" }>;
 
 const NOTHING: readonly Entry[] = [];
 
 /** Appends to the leader's own log; what follows from it leaves with the next `take`. */
-export function appendAsLeader(core: Core, data: Uint8Array): Entry {
-  const entry: Entry = { index: core.log.lastIndex + 1, term: core.term, kind: "command", data };
-  core.log.append([entry]);
+export function appendAsLeader(core: Core, kind: EntryKind, data: Uint8Array): Entry {
+  const entry: Entry = { index: core.log.lastIndex + 1, term: core.term, kind, data };
   core.quota.add(data.length);
+  core.append([entry]);
   core.appendsDue = true;
   return entry;
 }
@@ -45,11 +46,15 @@ function replicateTo(core: Core, peer: Progress): void {
   if (peer.inFlightCount < windowMax && tellable > peer.sentCommit) sendAppend(core, peer, false);
 }
 
-/** False when the entries before `next` are gone from the log. */
+/** False when what comes before `next` is gone from the log: then only a snapshot helps. */
 function sendAppend(core: Core, peer: Progress, withEntries: boolean): boolean {
   const prevIndex = peer.next - 1;
   const prevTerm = core.log.term(prevIndex);
-  if (prevTerm === undefined || peer.next < core.log.firstIndex) return false;
+  if (prevTerm === undefined || peer.next < core.log.firstIndex) {
+    peer.needsSnapshot();
+    core.snapshotsDue.add(peer.id);
+    return false;
+  }
   const last = core.log.lastIndex;
   const some = withEntries && peer.next <= last;
   const entries = some ? core.log.slice(peer.next, last, core.options.appendMaxBytes) : NOTHING;
@@ -62,12 +67,21 @@ function sendAppend(core: Core, peer: Progress, withEntries: boolean): boolean {
 
 /**
  * After a heartbeat's answer: a peer without headway gets an append without entries. Its answer shows whether what was on the way
- * arrived and waits for a slow disk, or was lost, so that nothing large is ever sent twice for nothing.
+ * arrived and waits for a slow disk, or was lost, so that nothing large is ever sent twice for nothing. A peer that waits for a
+ * snapshot shows what it has by its own commit, and is named again if its snapshot was lost.
  */
-export function revive(core: Core, peer: Progress): void {
+export function revive(core: Core, peer: Progress, message: HeartbeatReply): void {
+  if (peer.state === "probe" && !peer.probing) core.appendsDue = true;
+  if (peer.state === "snapshot") acknowledged(core, peer, Math.min(message.commit, message.lastIndex));
   if (!peer.stuck) return;
   peer.stuck = false;
-  sendAppend(core, peer, false);
+  if (peer.state === "snapshot") core.snapshotsDue.add(peer.id);
+  else sendAppend(core, peer, false);
+}
+
+function acknowledged(core: Core, peer: Progress, match: number): void {
+  if (peer.acknowledged(match, core.log.firstIndex - 1)) advanceCommit(core);
+  core.appendsDue = true;
 }
 
 /** The sender is known to be the leader of this term. */
@@ -87,8 +101,8 @@ export function onAppend(core: Core, from: NodeId, message: Append): void {
   if (fresh < entries.length) {
     const index = (entries[fresh] as Entry).index;
     assert(index > core.commit, "committed entries are never cut (A2)");
-    if (index <= log.lastIndex) log.truncate(index);
-    log.append(fresh === 0 ? entries : entries.slice(fresh));
+    if (index <= log.lastIndex) core.cut(index);
+    core.append(fresh === 0 ? entries : entries.slice(fresh));
   }
   const proven = prevIndex + entries.length;
   core.commit = Math.max(core.commit, Math.min(message.commit, proven));
@@ -121,10 +135,9 @@ function refuseAppend(core: Core, to: NodeId, prevIndex: number, prevTerm: numbe
 /** An answer of this leader's own term. Answers of earlier terms were thrown away before. */
 export function onAppendReply(core: Core, peer: Progress, message: AppendReply): void {
   if (!peer.counts) return;
-  peer.active = true;
+  peer.heardAtMs = core.nowMs;
   if (message.accepted) {
-    if (peer.acknowledged(message.match)) advanceCommit(core);
-    core.appendsDue = true;
+    acknowledged(core, peer, message.match);
     return;
   }
   const agreed = core.log.lastWithTermAtMost(message.hintIndex, message.hintTerm);

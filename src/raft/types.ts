@@ -19,6 +19,13 @@ export type Membership = {
   readonly places: ReadonlyMap<NodeId, string>;
 };
 
+/** The membership that is asked for: one set of voters. */
+export type MembershipTarget = {
+  readonly voters: readonly NodeId[];
+  readonly learners: readonly NodeId[];
+  readonly places: ReadonlyMap<NodeId, string>;
+};
+
 /** A membership and the entry that brought it; index 0 is what a cluster was founded with. */
 export type MembershipAt = { readonly index: number; readonly membership: Membership };
 
@@ -64,7 +71,8 @@ export type Restored = {
 /**
  * `term` is the sender's, except that a pre-vote and its grant carry the term the sender would campaign in. `round` of a pre-vote
  * comes back in its answer. An accepted append_reply says that everything up to `match` is durable; a refused one carries the
- * refused prevIndex in `match` and where the logs may still agree in the hint. `lastIndex` of a heartbeat_reply is durable.
+ * refused prevIndex in `match` and where the logs may still agree in the hint. `lastIndex` of a heartbeat_reply is durable; its
+ * `commit` is the follower's own, up to which its log agrees with every leader's.
  */
 export type Message =
   | { readonly kind: "pre_vote"; readonly term: number; readonly lastIndex: number; readonly lastTerm: number; readonly round: number }
@@ -88,7 +96,7 @@ export type Message =
       readonly hintTerm: number;
     }
   | { readonly kind: "heartbeat"; readonly term: number; readonly commit: number; readonly round: number }
-  | { readonly kind: "heartbeat_reply"; readonly term: number; readonly round: number; readonly lastIndex: number }
+  | { readonly kind: "heartbeat_reply"; readonly term: number; readonly round: number; readonly lastIndex: number; readonly commit: number }
   | { readonly kind: "read_index"; readonly term: number; readonly context: number }
   | { readonly kind: "read_index_reply"; readonly term: number; readonly context: number; readonly index: number; readonly ok: boolean }
   | { readonly kind: "timeout_now"; readonly term: number };
@@ -106,6 +114,9 @@ export type Role = "follower" | "pre_candidate" | "candidate" | "leader";
 /** Why a proposal or read was not taken. Nothing has happened. */
 export type Refusal = "not_leader" | "overloaded" | "transferring";
 
+/** Why a change of the membership was not begun: besides, another is under way, the leader is too new, or it cannot be one. */
+export type ChangeRefusal = Refusal | "change_pending" | "not_ready" | "invalid";
+
 export type ReadDone = { readonly context: number; readonly index: number } | { readonly context: number; readonly refused: Refusal };
 
 /**
@@ -120,16 +131,25 @@ export type Ready = {
   readonly commit: number;
   readonly reads: readonly ReadDone[];
   readonly role: { readonly role: Role; readonly term: number; readonly leader: NodeId | undefined } | undefined;
+  /** Peers whose next entries are gone from the log, and who therefore need a snapshot. One may be named again while it gets one. */
+  readonly snapshots: readonly NodeId[];
+  /** The membership in force, committed or not, if it is another one than at the last take. */
+  readonly membership: MembershipAt | undefined;
 };
 
-/** One peer as its leader sees it. A `regressed` peer lost entries that it had acknowledged: nothing is sent to it any more. */
+/**
+ * One peer as its leader sees it. In "snapshot" it waits for one and gets no entries. A "regressed" voter lost entries that it had
+ * acknowledged: nothing is sent to it any more.
+ */
 export type PeerStatus = {
   readonly id: NodeId;
   readonly match: number;
   readonly next: number;
-  readonly state: "probe" | "replicate" | "regressed";
+  readonly state: "probe" | "replicate" | "snapshot" | "regressed";
   readonly inFlight: number;
+  /** Heard within an election timeout. */
   readonly recentActive: boolean;
+  readonly learner: boolean;
 };
 
 export type RaftStatus = {
@@ -140,6 +160,7 @@ export type RaftStatus = {
   readonly leader: NodeId | undefined;
   readonly commit: number;
   readonly applied: number;
+  readonly firstIndex: number;
   readonly lastIndex: number;
   readonly durableIndex: number;
   readonly transferringTo: NodeId | undefined;

@@ -42,7 +42,7 @@ export function encodeMessage(message: Message): unknown[] {
     case "heartbeat":
       return [...head, message.commit, message.round];
     case "heartbeat_reply":
-      return [...head, message.round, message.lastIndex];
+      return [...head, message.round, message.lastIndex, message.commit];
     case "read_index":
       return [...head, message.context];
     case "read_index_reply":
@@ -133,7 +133,7 @@ function decodeFields(kind: (typeof KINDS)[number], fields: Fields): Message {
     case "heartbeat":
       return { kind, term, commit: fields.number(), round: fields.number() };
     case "heartbeat_reply":
-      return { kind, term, round: fields.number(), lastIndex: fields.number() };
+      return { kind, term, round: fields.number(), lastIndex: fields.number(), commit: fields.number() };
     case "read_index":
       return { kind, term, context: fields.number() };
     case "read_index_reply":

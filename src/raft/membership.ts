@@ -1,0 +1,135 @@
+// Owns: who belongs to the cluster, as the log says it: which membership may follow on which, its bytes, and the list of those that may
+// still be in force. When a leader changes it is changes.ts's, what a node does by it core.ts's.
+// (M1) A membership is in force from the append of its entry, committed or not, until a newer one is appended or its entry is cut.
+// (M2) A majority of one membership and a majority of the next have a node in common: they differ by one voter at most, or one of
+//      them is joint and asks for a majority of both sets, the one that is left and the one that is entered.
+// (M3) The list keeps the one in force at what is applied, and all newer ones: so few that it needs no bound.
+
+import { ByteReader, ByteWriter } from "../base/bytes.ts";
+import { PawlError, assert } from "../base/errors.ts";
+import { limits } from "../limits.ts";
+import type { Entry, Membership, MembershipAt, MembershipTarget, NodeId } from "./types.ts";
+
+const VERSION = 1;
+
+/** What a joining node knows: nobody. */
+export const nobody: MembershipAt = { index: 0, membership: { voters: [], learners: [], places: new Map() } };
+
+export function isJoint(membership: Membership): boolean {
+  return membership.voters.length > 1;
+}
+
+/** What comes next on the way to `target`: it itself where one voter differs at most, else the joint membership of both (M2). */
+export function stepTowards(now: Membership, target: MembershipTarget): Membership {
+  const left = now.voters[0] ?? [];
+  const entered = [...target.voters].sort();
+  const differing = left.filter((id) => !entered.includes(id)).length + entered.filter((id) => !left.includes(id)).length;
+  const voters = differing <= 1 ? [entered] : [left, entered];
+  return placed(voters, [...target.learners].sort(), [...now.places, ...target.places]);
+}
+
+/** What a joint membership leads to. */
+export function withoutLeft(joint: Membership): Membership {
+  assert(isJoint(joint), "only a joint membership is left");
+  return placed(joint.voters.slice(1), joint.learners, [...joint.places]);
+}
+
+function placed(voters: Membership["voters"], learners: readonly NodeId[], places: readonly [NodeId, string][]): Membership {
+  const members = new Set([...voters.flat(), ...learners]);
+  return { voters, learners, places: new Map(places.filter(([id]) => members.has(id))) };
+}
+
+/** Whether it can be a membership at all: somebody decides, nobody is named twice, and everything is within its bounds. */
+export function isWellFormed({ voters, learners, places }: Membership): boolean {
+  if (voters.length < 1 || voters.length > 2) return false;
+  for (const set of voters) if (set.length === 0 || !isSet(set)) return false;
+  const entered = voters.at(-1) as readonly NodeId[];
+  if (!isSet([...entered, ...learners])) return false;
+  const members = new Set([...voters.flat(), ...learners]);
+  for (const [id, place] of places) if (!members.has(id) || place.length > limits.memberPlaceMaxChars) return false;
+  return true;
+}
+
+function isSet(ids: readonly NodeId[]): boolean {
+  const isNamed = (id: NodeId): boolean => id.length > 0 && id.length <= limits.jobIdMaxChars;
+  return ids.length <= limits.nodesMax && ids.every(isNamed) && new Set(ids).size === ids.length;
+}
+
+/** version u8 | sets u8, each: ids | learners: ids | places u16, each: id text, place text.   ids: count u16, texts */
+export function encodeMembership({ voters, learners, places }: Membership): Uint8Array {
+  const out = new ByteWriter();
+  out.u8(VERSION);
+  out.u8(voters.length);
+  for (const ids of [...voters, learners]) {
+    out.u16(ids.length);
+    for (const id of ids) out.string(id);
+  }
+  out.u16(places.size);
+  for (const [id, place] of [...places].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    out.string(id);
+    out.string(place);
+  }
+  return out.take();
+}
+
+/** Throws PawlError("quarantined") for anything that `encodeMembership` cannot have made of a well-formed one. */
+export function decodeMembership(bytes: Uint8Array): Membership {
+  const reader = new ByteReader(bytes);
+  const version = reader.u8();
+  if (version !== VERSION) throw malformed(`format ${version} is not known to this version of Pawl; upgrade this node`);
+  const sets = Array.from({ length: reader.u8() }, () => readIds(reader));
+  const learners = readIds(reader);
+  const places = new Map<NodeId, string>();
+  for (let left = reader.u16(); left > 0; left--) places.set(reader.string(), reader.string());
+  const membership = { voters: sets, learners, places };
+  if (reader.left !== 0 || !isWellFormed(membership)) throw malformed("it breaks its own rules");
+  return membership;
+}
+
+function readIds(reader: ByteReader): NodeId[] {
+  return Array.from({ length: reader.u16() }, () => reader.string());
+}
+
+function malformed(what: string): PawlError {
+  return new PawlError("quarantined", `a membership entry cannot be read: ${what}`);
+}
+
+/** The memberships that may be in force, oldest first (M3). */
+export class Memberships {
+  private list: MembershipAt[];
+
+  constructor(base: MembershipAt, stored: readonly Entry[]) {
+    this.list = [base];
+    for (const entry of stored) if (entry.index > base.index) this.append(entry);
+  }
+
+  get latest(): MembershipAt {
+    return this.list.at(-1) as MembershipAt;
+  }
+
+  append(entry: Entry): void {
+    assert(entry.kind === "membership" && entry.index > this.latest.index, "memberships come in the order of their entries");
+    this.list.push({ index: entry.index, membership: decodeMembership(entry.data) });
+  }
+
+  /** Entries from `from` on were cut from the log. True if the one in force was among them. */
+  cut(from: number): boolean {
+    const before = this.list.length;
+    this.list = this.list.filter(({ index }) => index < from);
+    assert(this.list.length > 0, "the membership of what is applied is never cut");
+    return this.list.length < before;
+  }
+
+  /** The one in force at `index`, which is not below what was released. */
+  at(index: number): MembershipAt {
+    const found = this.list.findLast((one) => one.index <= index);
+    assert(found !== undefined, `the membership at index ${index} was let go`);
+    return found;
+  }
+
+  /** Everything up to `applied` is applied: older ones than the one in force there are not asked for any more. */
+  release(applied: number): void {
+    const second = this.list[1];
+    if (second !== undefined && second.index <= applied) this.list = this.list.filter(({ index }) => index >= this.at(applied).index);
+  }
+}
