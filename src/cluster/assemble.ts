@@ -14,9 +14,9 @@ import { ColdRows } from "../storage/coldrows.ts";
 import type { Disk } from "../storage/disk.ts";
 import { HistoryStore } from "../storage/history.ts";
 import { noHistory } from "../storage/historymarks.ts";
-import { checkPosition, logOptions, openLog } from "../storage/log.ts";
+import { checkState, logOptions, openLog } from "../storage/log.ts";
 import type { RaftLog } from "../storage/log.ts";
-import { StateStore, stateOptions } from "../storage/state.ts";
+import { StateStore, stateName, stateOptions } from "../storage/state.ts";
 import type { System } from "../system.ts";
 import { Wheel } from "../wheel/wheel.ts";
 import { Checkpointer } from "./checkpointer.ts";
@@ -48,8 +48,8 @@ export type Assembled = {
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const { id, incarnation, voters, system, disk, transport, events, capacity } = options;
   const logKv = await disk.open("log", logOptions);
-  const stateKv = await disk.open("state", stateOptions);
   const log = await openLog(logKv);
+  const stateKv = await disk.open(stateName(log.stateNumber), stateOptions);
   const cold = new ColdRows(stateKv);
   const memory = timerMemory(capacity);
   const wheel = new Wheel(memory.items, memory.dueAtMs, memory.lanes, lane.count, 0);
@@ -72,8 +72,8 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
 
 async function restoreState(state: State, store: StateStore, cold: ColdRows, log: RaftLog, wheel: Wheel): Promise<void> {
   const { restored } = store;
+  checkState(log, restored);
   if (!restored) return;
-  checkPosition(log, restored.logPosition);
   state.restoreScalars(restored.scalars, restored.appliedIndex);
   for (const [prefix, table] of [
     [coldKeys.schedules, state.schedules],

@@ -1,6 +1,7 @@
 // Owns: the bytes of one write to the Raft log. Which writes may follow each other is the business of log.ts. Little-endian:
-//   version u8 | previous seal u32 | term u48, vote text, commit u48 | truncateFrom u48 (0: nothing) | lastIndex u48, lastTerm u48 |
-//   count u32 | per entry: index u48, term u48, kind u8, crc u32, length u32, data | seal u32
+//   version u8 | previous seal u32 | start: first write u48, seal before it u32, index u48, term u48, state u48 |
+//   term u48, vote text, commit u48 | truncateFrom u48 (0: nothing) | lastIndex u48, lastTerm u48 | count u32 |
+//   per entry: index u48, term u48, kind u8, crc u32, length u32, data | seal u32
 // (E1) An entry's CRC covers its index, term, kind and data and is chained to the entry before it; the first one's to the previous seal.
 // (E2) The seal covers key and value (quarantine.ts); it is checked before anything here is called.
 
@@ -9,10 +10,23 @@ import { checksum } from "../base/checksum.ts";
 import { quarantined, sealed } from "./quarantine.ts";
 import type { Entry, HardState } from "../raft/types.ts";
 
+/** Where the log begins once a write is durable, and which state it belongs to. */
+export type LogStart = {
+  /** Number of the first write that is kept, and the seal of the one before it. */
+  readonly write: number;
+  readonly seal: number;
+  /** Index and term of the last entry that was dropped; 0 when none was. */
+  readonly index: number;
+  readonly term: number;
+  /** The state that the entries go on from is in the database `state-<state>`. */
+  readonly state: number;
+};
+
 /** A write as stored. `truncateFrom` is 0 when nothing is replaced. */
 export type StoredWrite = {
   readonly number: number;
   readonly previousSeal: number;
+  readonly start: LogStart;
   readonly hardState: HardState;
   readonly truncateFrom: number;
   readonly lastIndex: number;
@@ -20,7 +34,7 @@ export type StoredWrite = {
   readonly entries: readonly Entry[];
 };
 
-const VERSION = 1;
+const VERSION = 2;
 const ENTRY_HEADER_BYTES = 21;
 const PLACE_BYTES = 13;
 const ENTRY_KINDS = ["command", "membership"] as const;
@@ -35,6 +49,11 @@ export function encodeWrite(key: string, write: StoredWrite): Uint8Array {
   const out = new ByteWriter(bytes);
   out.u8(VERSION);
   out.u32(write.previousSeal);
+  out.u48(write.start.write);
+  out.u32(write.start.seal);
+  out.u48(write.start.index);
+  out.u48(write.start.term);
+  out.u48(write.start.state);
   out.u48(write.hardState.term);
   out.string(write.hardState.vote);
   out.u48(write.hardState.commit);
@@ -75,8 +94,11 @@ function readHead(reader: ByteReader): Omit<StoredWrite, "number" | "entries"> &
   const version = reader.u8();
   if (version !== VERSION) throw quarantined("raft log", `format ${version} is not known to this version of Pawl`);
   const previousSeal = reader.u32();
+  const first = { write: reader.u48(), seal: reader.u32() };
+  const start = { ...first, index: reader.u48(), term: reader.u48(), state: reader.u48() };
   const hardState = { term: reader.u48(), vote: reader.string(), commit: reader.u48() };
-  return { previousSeal, hardState, truncateFrom: reader.u48(), lastIndex: reader.u48(), lastTerm: reader.u48(), count: reader.u32() };
+  const place = { truncateFrom: reader.u48(), lastIndex: reader.u48(), lastTerm: reader.u48() };
+  return { previousSeal, start, hardState, ...place, count: reader.u32() };
 }
 
 function readEntry(reader: ByteReader, previous: number, out: Entry[]): number {

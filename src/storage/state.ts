@@ -30,6 +30,11 @@ export const stateOptions: KvOptions = {
   compression: true,
 };
 
+/** Name of the database with the state of that number; the log says which number is in use. */
+export function stateName(number: number): string {
+  return `state-${number}`;
+}
+
 /** A table of fixed-width rows as checkpoints see it. Names are part of the stored format. */
 export interface PagedTable {
   readonly name: string;

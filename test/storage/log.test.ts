@@ -5,20 +5,12 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { checkPosition, openLog } from "../../src/storage/log.ts";
 import { decodeWrite, encodeWrite, writeKey } from "../../src/storage/logformat.ts";
 import { sealIn, unsealed } from "../../src/storage/quarantine.ts";
-import { Crashable, finished, isQuarantine, levelBench, options, randomOf, simBench } from "./bench.ts";
+import { entry, hard, logWrite, range, write } from "./entries.ts";
+import { Crashable, isQuarantine, levelBench, options, randomOf, simBench } from "./bench.ts";
 import type { Entry, HardState, LogWrite } from "../../src/raft/types.ts";
 import type { LogPosition, RaftLog } from "../../src/storage/log.ts";
 import type { SimStore } from "../support/simdisk.ts";
 import type { Bench, MakeBench } from "./bench.ts";
-
-const data = (index: number, term: number): Uint8Array => new Uint8Array(10).fill((index * 7 + term) & 255);
-const entry = (index: number, term: number): Entry => ({ index, term, kind: "command", data: data(index, term) });
-const range = (from: number, to: number, term: number): Entry[] => Array.from({ length: to - from + 1 }, (_, i) => entry(from + i, term));
-const hard = (term: number, vote = "", commit = 0): HardState => ({ term, vote, commit });
-let writes = 0;
-const logWrite = (hardState: HardState, entries: Entry[] = [], truncateFrom?: number): LogWrite =>
-  ({ number: ++writes, truncateFrom, entries, hardState });
-const write = (log: RaftLog, each: LogWrite): Promise<void> => finished((done) => log.write(each, done));
 
 function contract(name: string, make: MakeBench): void {
   describe(`${name}: the log`, () => {
@@ -99,7 +91,10 @@ test("a write that cannot follow is a bug, not data", async () => {
     [logWrite(hard(1, "", 1)), /commit/],
     [logWrite(hard(2), [entry(1, 2), entry(2, 1)]), /comes after/],
   ];
-  for (const [each, pattern] of bad) assert.throws(() => log.write({ ...each, number: ++writes }, () => undefined), pattern);
+  for (const [each, pattern] of bad) {
+    const again = { ...each, number: logWrite(hard(1)).number };
+    assert.throws(() => log.write(again, () => undefined), pattern);
+  }
 });
 
 type Model = { entries: Entry[]; hardState: HardState; number: number };
@@ -241,7 +236,8 @@ test("a sound value whose tail, chain or order is wrong does not open (G2, G3)",
   log.write(logWrite(hard(2), range(1, 2, 2)), () => undefined);
   crashable.settle();
   const key = writeKey(2);
-  const place = { number: 2, previousSeal: log.position().checksum, truncateFrom: 0 };
+  const start = { write: 1, seal: 0, index: 0, term: 0, state: 1 };
+  const place = { number: 2, previousSeal: log.position().checksum, start, truncateFrom: 0 };
   const sound = { ...place, hardState: hard(2), lastIndex: 3, lastTerm: 2, entries: range(3, 3, 2) };
   const changes: [object, RegExp][] = [
     [{}, /^$/],
@@ -252,6 +248,12 @@ test("a sound value whose tail, chain or order is wrong does not open (G2, G3)",
     [{ entries: range(4, 4, 2), lastIndex: 4 }, /holds index 4/],
     [{ entries: range(3, 3, 1), lastTerm: 1 }, /comes after/],
     [{ truncateFrom: 9 }, /not there/],
+    [{ start: { ...start, write: 2 } }, /write 1: is there, but the log begins with write 2/],
+    [{ start: { ...start, write: 3 } }, /write 1: is there, but the log begins with write 3/],
+    [{ start: { ...start, write: 0 } }, /write 1: follows write -1, some are missing/],
+    [{ start: { ...start, seal: 1 } }, /write 1: names another write before it/],
+    [{ start: { ...start, index: 1 } }, /write 1: holds index 1 where 2 is due/],
+    [{ start: { ...start, term: 3 } }, /write 1: term 2 of index 1 comes after term 3/],
   ];
   for (const [change, pattern] of changes) {
     crashable.storage.store("log").overwrite(key, encodeWrite(key, { ...sound, ...change }));
@@ -277,7 +279,9 @@ test("membership entries are kept at hand, up to what is cut, also after a resta
 });
 
 test("an entry's own checksum is chained to the entry before it (E1)", () => {
-  const write = { number: 1, previousSeal: 9, hardState: hard(1), truncateFrom: 0, lastIndex: 3, lastTerm: 1, entries: range(1, 3, 1) };
+  const start = { write: 1, seal: 4, index: 2 ** 33, term: 2 ** 34, state: 6 };
+  const place = { number: 1, previousSeal: 9, start, truncateFrom: 0, lastIndex: 3, lastTerm: 1 };
+  const write = { ...place, hardState: hard(1), entries: range(1, 3, 1) };
   const value = encodeWrite(writeKey(1), write);
   assert.equal(typeof sealIn(value), "number");
   const content = unsealed("log", writeKey(1), value).slice();
