@@ -84,6 +84,11 @@ export class Replica {
   private stopped = false;
   private lastTurnMs: number;
   private leaderHeardMs = Number.NEGATIVE_INFINITY;
+  /** When a leader spoke of the newest commit index that is applied here, and the next such word that waits to be. */
+  private freshMs = Number.NEGATIVE_INFINITY;
+  /** The newest change that each node has passed on: their ids only grow (H11). */
+  private readonly passedOn = new Map<string, number>();
+  private told: { readonly commit: number; readonly term: number; readonly atMs: number } | undefined;
   private writeSinceMs: number | undefined;
   private confirming = false;
   private expiryDueMs = 0;
@@ -145,8 +150,11 @@ export class Replica {
     switch (frame.kind) {
       case "raft":
         this.raft.step(from, frame.message, nowMs);
-        if ((frame.message.kind === "append" || frame.message.kind === "heartbeat") && frame.message.term === this.raft.status().term)
+        if ((frame.message.kind === "append" || frame.message.kind === "heartbeat") && frame.message.term === this.raft.status().term) {
           this.leaderHeardMs = nowMs;
+          this.told ??= { commit: frame.message.commit, term: frame.message.term, atMs: nowMs };
+          this.freshen();
+        }
         return;
       case "change":
         return this.forwarded(from, frame);
@@ -161,7 +169,18 @@ export class Replica {
     }
   }
 
+  /** A leader knows what is committed once it has committed an entry of its own term; before that its word says nothing. */
+  private freshen(): void {
+    const { told } = this;
+    if (!told || told.commit > this.state.appliedIndex) return;
+    if (this.raft.term(told.commit) === told.term) this.freshMs = told.atMs;
+    this.told = undefined;
+  }
+
   private forwarded(from: string, { id, change, key, bytes }: Extract<Frame, { kind: "change" }>): void {
+    // A copy of a frame: a change that was refused must not be tried again behind its caller's back (I11).
+    if (id <= (this.passedOn.get(from) ?? 0)) return;
+    this.passedOn.set(from, id);
     const answer: Answering = (outcome) => void this.send(from, { kind: "answer", id, outcome });
     if (this.raft.status().role !== "leader") return answer(new PawlError("not_leader", "this node does not lead"));
     this.proposals.submit(change, key, bytes, this.parts.system.monotonicMs(), answer);
@@ -296,6 +315,7 @@ export class Replica {
     for (const entry of entries) this.applyOne(entry, nowMs);
     this.raft.applied(this.state.appliedIndex);
     this.reads.applied(this.state.appliedIndex);
+    this.freshen();
     this.events.events();
     if (this.state.appliedIndex < commit) this.wake();
   }
@@ -444,9 +464,9 @@ export class Replica {
     return this.leadership !== undefined;
   }
 
-  /** Milliseconds since a leader was last heard; 0 on the leader. */
+  /** How old the state is: milliseconds since a leader spoke of a commit index that is applied here; 0 on the leader. */
   ageMs(): number {
-    return this.leadership ? 0 : this.parts.system.monotonicMs() - this.leaderHeardMs;
+    return this.leadership ? 0 : this.parts.system.monotonicMs() - this.freshMs;
   }
 
   /** A point in the log that a linearizable read must have applied; undefined when no quorum answers. */

@@ -173,5 +173,5 @@ export type Answer =
   | { readonly kind: "cluster"; readonly cluster: ClusterView }
   | { readonly kind: "events"; readonly events: readonly EventView[]; readonly oldest: EventPosition; readonly newest: EventPosition };
 
-/** How fresh an answer is: the index it was answered at, and for stale reads the age of the last contact with a leader. */
+/** How fresh an answer is: the index it was answered at, and for stale reads how long ago a leader may have known more. */
 export type Answered = { readonly answer: Answer; readonly appliedIndex: number; readonly ageMs: number };
