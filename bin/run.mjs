@@ -1,4 +1,4 @@
-// Runs one of the project's own tasks under the pinned Node: `node bin/run.mjs test|check|sim|mutants|bench [arguments]`.
+// Runs one of the project's own tasks under the pinned Node: `node bin/run.mjs test|check|sim|mutants|chaos|bench [arguments]`.
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join, dirname } from "node:path";
@@ -23,6 +23,7 @@ const tasks = {
   check: () => [node, [tsc, "-p", join(root, "test", "tsconfig.json"), ...rest]],
   sim: () => [node, [join(root, "test", "sim", "main.ts"), ...rest]],
   mutants: () => [node, [join(root, "test", "mutants", "main.ts"), ...rest]],
+  chaos: () => [node, [join(root, "test", "chaos", "main.ts"), ...rest]],
   bench: () => [node, [join(root, "bench", "main.ts"), ...rest]],
 };
 

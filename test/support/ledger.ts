@@ -19,27 +19,39 @@ export type Asked = {
 export class Ledger {
   readonly asked: Asked[] = [];
   private readonly highest = new Map<string, bigint>();
+  private readonly host: string;
+  private readonly record: (asked: Asked) => void;
   private readonly server: Server;
 
-  private constructor() {
+  private constructor(host: string, record: (asked: Asked) => void) {
+    this.host = host;
+    this.record = record;
     this.server = createServer((request, response) => void this.answer(request, response));
   }
 
   static async open(t: TestContext): Promise<Ledger> {
-    const ledger = new Ledger();
-    await new Promise<void>((resolve) => ledger.server.listen(0, "127.0.0.1", resolve));
-    t.after(() => {
-      ledger.server.closeAllConnections();
-      ledger.server.close();
-    });
+    const ledger = await Ledger.listen("127.0.0.1");
+    t.after(() => ledger.close());
     return ledger;
+  }
+
+  /** `record` is told of each request before it is answered. */
+  static async listen(host: string, record: (asked: Asked) => void = () => undefined): Promise<Ledger> {
+    const ledger = new Ledger(host, record);
+    await new Promise<void>((resolve, reject) => ledger.server.once("error", reject).listen(0, host, resolve));
+    return ledger;
+  }
+
+  close(): void {
+    this.server.closeAllConnections();
+    this.server.close();
   }
 
   /** Where to send to; the answer takes `delayMs`, the effect is at once. */
   url(delayMs = 0): string {
     const address = this.server.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
-    return `http://127.0.0.1:${port}/after/${delayMs}`;
+    return `http://${this.host}:${port}/after/${delayMs}`;
   }
 
   get accepted(): Asked[] {
@@ -52,10 +64,12 @@ export class Ledger {
     const token = BigInt(header("pawl-fencing-token"));
     const accepted = token >= (this.highest.get(executionId) ?? 0n);
     if (accepted) this.highest.set(executionId, token);
-    this.asked.push({
+    const asked = {
       executionId, token, accepted, jobId: header("pawl-job-id"), attempt: Number(header("pawl-attempt")),
       scheduledAtMs: Date.parse(header("pawl-scheduled-at")), atMs: Date.now(),
-    });
+    };
+    this.asked.push(asked);
+    this.record(asked);
     await pause(Number(request.url?.split("/").at(-1)));
     response.writeHead(accepted ? 200 : 409).end();
   }
