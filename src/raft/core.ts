@@ -8,7 +8,7 @@
 
 import { assert } from "../base/errors.ts";
 import { RaftLog } from "./log.ts";
-import { Memberships, nobody } from "./membership.ts";
+import { Memberships } from "./membership.ts";
 import { Outbox } from "./outbox.ts";
 import { Progress } from "./progress.ts";
 import { Quota } from "./quota.ts";
@@ -78,7 +78,7 @@ export class Core {
     this.id = options.id;
     this.joining = restored.joining;
     this.log = new RaftLog(log, options.logCacheMaxBytes);
-    this.memberships = new Memberships(restored.joining ? nobody : restored.membership, log.membershipEntries());
+    this.memberships = new Memberships(restored.membership, log.membershipEntries());
     this.quota = new Quota(options.uncommittedMaxBytes);
     this.reads = new Reads(options.readsWaitingMax, options.electionTimeoutMs, Math.floor(options.random() * 2 ** 40));
     this.nowMs = nowMs;

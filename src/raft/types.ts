@@ -62,7 +62,7 @@ export type Restored = {
   readonly hardState: HardState;
   readonly log: LogReader;
   readonly appliedIndex: number;
-  /** What was in force at `appliedIndex`; newer ones are found in the log. */
+  /** What was in force at `appliedIndex` (a joining node: nobody); newer ones are found in the log. */
   readonly membership: MembershipAt;
   /** The node is new, or was wiped: it knows no membership and promises nothing while its log is empty. */
   readonly joining: boolean;

@@ -4,9 +4,10 @@
 
 import { assert } from "../../src/base/errors.ts";
 import { Raft } from "../../src/raft/raft.ts";
-import type { Entry, Membership, Message, NodeId, RaftOptions, ReadDone, Ready } from "../../src/raft/types.ts";
+import { nobody } from "../../src/raft/membership.ts";
+import type { Entry, Membership, MembershipAt, Message, NodeId, RaftOptions, ReadDone, Ready } from "../../src/raft/types.ts";
 import { Invariants, type Observed } from "./invariants.ts";
-import { SimDisk } from "./sim-disk.ts";
+import { SimDisk, type SimSnapshot } from "./sim-disk.ts";
 
 export type Flying = { readonly from: NodeId; readonly to: NodeId; readonly message: Message };
 
@@ -23,7 +24,9 @@ export function generator(seed: number): () => number {
 
 export class SimNode implements Observed {
   readonly id: NodeId;
-  readonly store = new SimDisk();
+  readonly store: SimDisk;
+  /** New or wiped: what it was before is not known. */
+  joining = false;
   raft: Raft | undefined;
   /** Writes stay in flight until they are landed by hand. */
   diskHeld = false;
@@ -31,10 +34,13 @@ export class SimNode implements Observed {
   readonly appliedEntries: Entry[] = [];
   readonly reads: ReadDone[] = [];
   readonly roles: string[] = [];
+  /** Peers named as in need of a snapshot, as often as they were. */
+  readonly snapshots: NodeId[] = [];
   lastReady: Ready | undefined;
 
-  constructor(id: NodeId) {
+  constructor(id: NodeId, membership: MembershipAt) {
     this.id = id;
+    this.store = new SimDisk(membership);
   }
 
   get status() {
@@ -48,7 +54,12 @@ export class SimNode implements Observed {
   get disk() {
     const { store } = this;
     const { term, vote } = store.hardState;
-    return { term, vote, lastIndex: store.lastIndex, termAt: (index: number) => store.term(index) };
+    const holds = (index: number, wanted: number): boolean => index < store.base.index || store.term(index) === wanted;
+    return { term, vote, lastIndex: store.lastIndex, holds };
+  }
+
+  get membership(): MembershipAt | undefined {
+    return this.raft?.membership();
   }
 
   get core(): Raft {
@@ -57,6 +68,7 @@ export class SimNode implements Observed {
   }
 }
 
+export type Founders = Pick<Membership, "voters" | "learners">;
 export type ClusterOptions = Partial<Omit<RaftOptions, "id" | "random">>;
 
 export class SimCluster {
@@ -75,7 +87,8 @@ export class SimCluster {
   /** Bytes fetched at once for applying. */
   applyMaxBytes = 1 << 20;
 
-  constructor(founders: Pick<Membership, "voters" | "learners">, seed: number, options: ClusterOptions = {}) {
+  /** `spare` nodes are there, but start as joining ones. */
+  constructor(founders: Founders, seed: number, options: ClusterOptions = {}, spare: readonly NodeId[] = []) {
     const membership = { ...founders, places: new Map<NodeId, string>() };
     this.membership = membership;
     this.random = generator(seed);
@@ -89,8 +102,11 @@ export class SimCluster {
       readsWaitingMax: 100,
       ...options,
     };
-    this.invariants = new Invariants(membership.voters, this.options.appendsInFlightMax);
-    for (const id of [...new Set([...membership.voters.flat(), ...membership.learners])]) this.nodes.set(id, new SimNode(id));
+    this.invariants = new Invariants(this.options.appendsInFlightMax);
+    const founded = { index: 0, membership };
+    for (const id of [...new Set([...membership.voters.flat(), ...membership.learners])]) this.nodes.set(id, new SimNode(id, founded));
+    for (const id of spare) this.nodes.set(id, new SimNode(id, nobody));
+    for (const id of spare) this.node(id).joining = true;
   }
 
   node(id: NodeId): SimNode {
@@ -105,10 +121,10 @@ export class SimCluster {
 
   start(id: NodeId): void {
     const node = this.node(id);
-    const { hardState, appliedIndex } = node.store;
+    const { hardState, appliedIndex, membership } = node.store;
+    const { joining } = node;
     const options: RaftOptions = { ...this.options, id, random: this.random };
-    const membership = { index: 0, membership: this.membership };
-    node.raft = new Raft(options, { hardState, log: node.store, appliedIndex, membership, joining: false }, node.nowMs);
+    node.raft = new Raft(options, { hardState, log: node.store, appliedIndex, membership, joining }, node.nowMs);
     node.appliedEntries.length = appliedIndex;
     this.invariants.restarted(id, appliedIndex);
     this.pump(node);
@@ -121,8 +137,45 @@ export class SimCluster {
     node.store.pending = undefined;
     node.raft = undefined;
     node.reads.length = 0;
+    node.snapshots.length = 0;
     node.roles.length = 0;
     this.invariants.restarted(id, node.store.appliedIndex);
+  }
+
+  /** The state as it is now is on disk; false while the log's disk is behind it. */
+  checkpoint(node: SimNode): boolean {
+    const { applied, durableIndex } = node.core.status();
+    if (applied > Math.min(durableIndex, node.store.lastIndex)) return false;
+    node.store.checkpoint(applied, node.core.membershipAt(applied));
+    return true;
+  }
+
+  /** The snapshot of `from`'s newest checkpoint arrives at `to`, whose replica is opened anew from it. False if it brings nothing. */
+  install(from: NodeId, to: NodeId): boolean {
+    const { store, appliedEntries } = this.node(from);
+    const node = this.node(to);
+    const { appliedIndex: index, membership } = store;
+    const snapshot: SimSnapshot = { index, term: store.term(index) as number, membership };
+    if (!node.core.installable(snapshot.index, snapshot.term)) {
+      this.pump(node);
+      return false;
+    }
+    const { term, vote } = node.core.status();
+    this.crash(to, false);
+    node.store.install(snapshot, Math.max(term, snapshot.term), term >= snapshot.term ? vote : "");
+    node.appliedEntries.splice(0, node.appliedEntries.length, ...appliedEntries.slice(0, snapshot.index));
+    this.start(to);
+    return true;
+  }
+
+  /** A node that is down loses its disk. Its links are new ones: what was on the way to and from it is gone. */
+  wipe(id: NodeId): void {
+    const node = this.node(id);
+    assert(node.raft === undefined, "only a node that is down is wiped");
+    node.store.wipe(nobody);
+    node.joining = true;
+    this.flying = this.flying.filter(({ from, to }) => from !== id && to !== id);
+    this.invariants.wiped(id);
   }
 
   /** Does everything that the node's core asks for, until it asks for nothing more. */
@@ -135,6 +188,7 @@ export class SimCluster {
       if (ready.write !== undefined) node.store.start(ready.write);
       this.applyUpTo(node, ready.commit);
       node.reads.push(...ready.reads);
+      node.snapshots.push(...ready.snapshots);
       if (ready.role !== undefined) node.roles.push(`${ready.role.role}@${ready.role.term}`);
       if (this.checked) this.invariants.observe(node, this.nodes);
       if (node.store.pending !== undefined && !node.diskHeld) this.land(node);

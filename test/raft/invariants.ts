@@ -3,8 +3,8 @@
 // The numbers are those of the list in the messages; names follow Ongaro's thesis and the TLA+ specification of etcd's raft.
 
 import { createHash } from "node:crypto";
-import type { VoterSets } from "../../src/raft/quorum.ts";
-import type { Entry, Message, NodeId, RaftStatus } from "../../src/raft/types.ts";
+import { tally } from "../../src/raft/quorum.ts";
+import type { Entry, Membership, MembershipAt, Message, NodeId, RaftStatus } from "../../src/raft/types.ts";
 
 export type Observed = {
   readonly id: NodeId;
@@ -12,10 +12,28 @@ export type Observed = {
   readonly status: RaftStatus | undefined;
   /** Term of an entry of the log in memory. */
   termAt(index: number): number | undefined;
-  readonly disk: { readonly term: number; readonly vote: NodeId; readonly lastIndex: number; termAt(index: number): number | undefined };
+  /** The membership in force. */
+  readonly membership: MembershipAt | undefined;
+  readonly disk: {
+    readonly term: number;
+    readonly vote: NodeId;
+    readonly lastIndex: number;
+    /** Whether the entry is stored, or its effect in a checkpoint behind which the log begins. */
+    holds(index: number, term: number): boolean;
+  };
 };
 
-type Seen = { role: string; term: number; vote: NodeId; commit: number; applied: number; terms: number[] };
+type Seen = {
+  role: string;
+  term: number;
+  vote: NodeId;
+  commit: number;
+  applied: number;
+  first: number;
+  /** Terms by index; there are none below where the log began when it was first seen. */
+  terms: number[];
+  membership: MembershipAt;
+};
 type SeenDisk = { term: number; vote: NodeId };
 
 export class InvariantError extends Error {}
@@ -25,7 +43,6 @@ function must(condition: boolean, number: number, id: NodeId, text: string): voi
 }
 
 export class Invariants {
-  private readonly voters: VoterSets;
   private readonly inFlightMax: number;
   private readonly leaders = new Map<number, NodeId>();
   private readonly seen = new Map<NodeId, Seen>();
@@ -39,8 +56,7 @@ export class Invariants {
   private readonly contents = new Map<number, string>();
   private readonly appliedTo = new Map<NodeId, number>();
 
-  constructor(voters: VoterSets, inFlightMax: number) {
-    this.voters = voters;
+  constructor(inFlightMax: number) {
     this.inFlightMax = inFlightMax;
   }
 
@@ -62,8 +78,8 @@ export class Invariants {
     const terms = this.checkLog(node, status, last);
     this.checkCommitted(node, status, last, all);
     if (status.role === "leader") this.checkLeader(node, status, last, all);
-    const { role, term, vote, commit, applied } = status;
-    this.seen.set(node.id, { role, term, vote, commit, applied, terms });
+    const { role, term, vote, commit, applied, firstIndex: first } = status;
+    this.seen.set(node.id, { role, term, vote, commit, applied, first, terms, membership: node.membership as MembershipAt });
   }
 
   private checkDisk(node: Observed): void {
@@ -79,6 +95,7 @@ export class Invariants {
 
   private checkOrder(node: Observed, status: RaftStatus, last: Seen | undefined): void {
     const { id } = node;
+    must(status.firstIndex - 1 <= status.applied, 9, id, `dropped up to ${status.firstIndex - 1}, applied ${status.applied}`);
     must(status.applied <= status.commit, 9, id, `applied ${status.applied} above commit ${status.commit}`);
     must(status.commit <= status.lastIndex, 9, id, `commit ${status.commit} above the last entry ${status.lastIndex}`);
     must(status.durableIndex <= status.lastIndex, 9, id, `durable ${status.durableIndex} above the last entry ${status.lastIndex}`);
@@ -89,14 +106,15 @@ export class Invariants {
     must(status.term > last.term || last.vote === "" || status.vote === last.vote, 8, id, "a vote changed within its term");
     must(status.commit >= last.commit, 8, id, `commit fell from ${last.commit} to ${status.commit}`);
     must(status.applied >= last.applied, 8, id, `applied fell from ${last.applied} to ${status.applied}`);
+    must(status.firstIndex >= last.first, 8, id, `the log begins at ${status.firstIndex}, it began at ${last.first}`);
   }
 
   private checkLog(node: Observed, status: RaftStatus, last: Seen | undefined): number[] {
-    const terms = last?.terms ?? [0];
+    const terms = last?.terms ?? this.beginning(node, status);
     const leads = last !== undefined && last.role === "leader" && status.role === "leader" && last.term === status.term;
     const common = Math.min(terms.length - 1, status.lastIndex);
     let same = common;
-    while (same > 0 && node.termAt(same) !== terms[same]) same--;
+    while (same >= status.firstIndex && node.termAt(same) !== terms[same]) same--;
     must(!leads || same === terms.length - 1, 7, node.id, "a leader changed its own log");
     terms.length = same + 1;
     for (let index = same + 1; index <= status.lastIndex; index++) {
@@ -112,16 +130,25 @@ export class Invariants {
     return terms;
   }
 
+  private beginning(node: Observed, status: RaftStatus): number[] {
+    const base = status.firstIndex - 1;
+    const terms: number[] = [];
+    terms[base] = node.termAt(base) as number;
+    const known = this.committed[base];
+    must(known === undefined || known === terms[base], 3, node.id, `begins behind ${base}:${terms[base]}, committed was ${known}`);
+    return terms;
+  }
+
   private checkCommitted(node: Observed, status: RaftStatus, last: Seen | undefined, all: ReadonlyMap<NodeId, Observed>): void {
-    for (let index = (last?.commit ?? 0) + 1; index <= status.commit; index++) {
+    for (let index = (last?.commit ?? status.firstIndex - 1) + 1; index <= status.commit; index++) {
       const term = node.termAt(index) as number;
       const known = this.committed[index];
       must(known === undefined || known === term, 6, node.id, `committed ${index}:${term}, elsewhere ${index}:${known}`);
       if (known !== undefined) continue;
       this.committed[index] = term;
       this.committedIn[index] = status.term;
-      for (const set of this.voters) {
-        const holding = set.filter((id) => all.get(id)?.disk.termAt(index) === term);
+      for (const set of node.membership?.membership.voters ?? []) {
+        const holding = set.filter((id) => all.get(id)?.disk.holds(index, term) === true);
         must(holding.length * 2 > set.length, 5, node.id, `committed ${index}:${term} is durable only on ${holding.join(",")}`);
       }
     }
@@ -133,19 +160,30 @@ export class Invariants {
     this.leaders.set(status.term, node.id);
     if (last === undefined || last.role !== "leader" || last.term !== status.term) {
       // Late votes may make a leader of a term that is long over; it may lack what was committed in later ones.
-      for (let index = 1; index < this.committed.length; index++) {
-        const term = this.committed[index] as number;
+      for (let index = status.firstIndex; index < this.committed.length; index++) {
+        const term = this.committed[index];
+        if (term === undefined) continue;
         if ((this.committedIn[index] as number) >= status.term) break;
         must(node.termAt(index) === term, 3, node.id, `new leader of term ${status.term} lacks committed ${index}:${term}`);
       }
     }
+    if (last !== undefined && last.role === "leader" && last.term === status.term) this.checkChange(node, status, last.membership);
     for (const peer of status.peers) {
       must(peer.match < peer.next, 12, node.id, `match ${peer.match}, next ${peer.next} of ${peer.id}`);
       must(peer.inFlight <= this.inFlightMax, 12, node.id, `${peer.inFlight} appends on the way to ${peer.id}`);
       const disk = all.get(peer.id)?.disk;
-      const held = disk === undefined || disk.term > status.term || peer.match <= disk.lastIndex;
+      const promised = !peer.learner && disk !== undefined && disk.term <= status.term;
+      const held = !promised || peer.match <= disk.lastIndex;
       must(held, 12, node.id, `match ${peer.match} of ${peer.id} is not on its disk`);
     }
+  }
+
+  private checkChange(node: Observed, status: RaftStatus, before: MembershipAt): void {
+    const now = node.membership as MembershipAt;
+    if (now.index === before.index) return;
+    must(before.index <= status.commit, 11, node.id, `changed at ${now.index} while ${before.index} was not committed`);
+    must(node.termAt(status.commit) === status.term, 11, node.id, `changed at ${now.index} before it committed in its own term`);
+    must(!canPart(before.membership, now.membership), 11, node.id, `two majorities are possible at ${now.index}`);
   }
 
   /** To be called for every message at the moment it leaves. */
@@ -171,9 +209,25 @@ export class Invariants {
     this.contents.set(entry.index, hash);
   }
 
+  /** The node's disk was replaced by an empty one. */
+  wiped(id: NodeId): void {
+    this.restarted(id, 0);
+    this.seenDisks.delete(id);
+  }
+
   /** The node crashed or was started again with a state machine that stands at `appliedIndex`: what it knew in memory is gone. */
   restarted(id: NodeId, appliedIndex: number): void {
     this.seen.delete(id);
     this.appliedTo.set(id, appliedIndex);
   }
+}
+
+/** Whether a quorum of one membership and a quorum of the other can have no node in common. */
+function canPart(one: Membership, other: Membership): boolean {
+  const ids = [...new Set([...one.voters.flat(), ...other.voters.flat()])];
+  for (let some = 0; some < 2 ** ids.length; some++) {
+    const isIn = (id: NodeId): boolean => ((some >> ids.indexOf(id)) & 1) === 1;
+    if (tally(one.voters, isIn) === "won" && tally(other.voters, (id) => !isIn(id)) === "won") return true;
+  }
+  return false;
 }

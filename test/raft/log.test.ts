@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Entry } from "../../src/raft/types.ts";
+import { nobody } from "../../src/raft/membership.ts";
 import { RaftLog } from "../../src/raft/log.ts";
 import { generator } from "./cluster.ts";
 import { SimDisk } from "./sim-disk.ts";
 
 class Model {
-  readonly disk = new SimDisk();
+  readonly disk = new SimDisk(nobody);
   readonly log: RaftLog;
   readonly expected: Entry[] = [];
   readonly random: () => number;
@@ -25,7 +26,8 @@ class Model {
     if (dice < 0.4) this.append();
     else if (dice < 0.55) this.truncate();
     else if (dice < 0.75) this.submit();
-    else if (dice < 0.95) this.persist();
+    else if (dice < 0.93) this.persist();
+    else if (dice < 0.95) this.compact();
     else this.term++;
     this.check();
   }
@@ -41,8 +43,8 @@ class Model {
   }
 
   private truncate(): void {
-    if (this.expected.length === 0) return;
-    const from = Math.max(1, this.expected.length - Math.floor(this.random() * 6));
+    if (this.expected.length === this.disk.base.index) return;
+    const from = Math.max(this.disk.firstIndex, this.expected.length - Math.floor(this.random() * 6));
     this.term++;
     this.log.truncate(from);
     this.expected.length = from - 1;
@@ -60,19 +62,30 @@ class Model {
     this.log.persisted();
   }
 
+  private compact(): void {
+    const { disk, log } = this;
+    const to = Math.min(log.durableIndex, disk.base.index + Math.floor(this.random() * 8));
+    disk.checkpoint(to, nobody);
+    disk.compact(to);
+  }
+
   private check(): void {
     const { log, expected, disk } = this;
     const last = expected.length;
+    const { base } = disk;
+    assert.equal(log.firstIndex, base.index + 1);
     assert.equal(log.lastIndex, last);
     assert.equal(log.lastTerm, expected.at(-1)?.term ?? 0);
     assert.ok(log.durableIndex <= disk.lastIndex && log.durableIndex <= last);
-    for (let index = 1; index <= log.durableIndex; index++) assert.equal(disk.entriesStored[index - 1], expected[index - 1]);
-    if (!log.unsubmitted && disk.pending === undefined) assert.deepEqual(disk.entriesStored, expected);
-    for (let index = 0; index <= last + 1; index++) {
+    for (let index = log.firstIndex; index <= log.durableIndex; index++) {
+      assert.equal(disk.entriesStored[index - disk.firstIndex], expected[index - 1]);
+    }
+    if (!log.unsubmitted && disk.pending === undefined) assert.deepEqual(disk.entriesStored, expected.slice(base.index));
+    for (let index = base.index; index <= last + 1; index++) {
       assert.equal(log.term(index), index === 0 ? 0 : expected[index - 1]?.term);
     }
-    if (last === 0) return;
-    const from = 1 + Math.floor(this.random() * last);
+    if (last === base.index) return;
+    const from = log.firstIndex + Math.floor(this.random() * (last - base.index));
     const to = from + Math.floor(this.random() * (last - from + 1));
     const got = log.slice(from, to, Math.floor(this.random() * 100));
     assert.ok(got.length > 0);
@@ -80,7 +93,7 @@ class Model {
     const term = Math.floor(this.random() * (this.term + 2));
     const limit = Math.floor(this.random() * (last + 2));
     const matching = expected.findLastIndex((entry) => entry.index <= limit && entry.term <= term);
-    assert.equal(log.lastWithTermAtMost(limit, term), matching + 1);
+    assert.equal(log.lastWithTermAtMost(limit, term), Math.min(limit, Math.max(base.index, matching + 1)));
   }
 }
 
@@ -96,7 +109,7 @@ test("the log equals its model after every step", () => {
 });
 
 test("a cut below what memory keeps is right about the term before it", () => {
-  const disk = new SimDisk();
+  const disk = new SimDisk(nobody);
   disk.entriesStored = [1, 1, 2, 2, 3].map((term, i) => ({ index: i + 1, term, kind: "command", data: new Uint8Array(1) }));
   const log = new RaftLog(disk, 0);
   log.truncate(3);

@@ -2,18 +2,24 @@
 // so: messages fly until "deliver", "settle" or "wait"; a disk under "hold" keeps its write in flight until "land".
 //
 //   play 13 pre-vote shields           begins a new cluster; the number is the scenario's
-//   nodes 3 learners=1 window=2 bytes=1000 quota=1000    options of the cluster; nodes are 1, 2, 3, ...
-//   stored 1 terms=1,1,2 term=2 vote=1 commit=1 applied=0 first=1   what a node finds on its disk, before it starts
+//   nodes 3 learners=1 spare=1 window=2 bytes=1000 quota=1000    options of the cluster; nodes are 1, 2, 3, ...; the spare ones
+//                     are there, but new: they start as joining nodes, and nobody sends to them before they are members
+//   stored 1 terms=1,1,2 term=2 vote=1 commit=1 applied=0 base=0   what a node finds on its disk, before it starts; `base` is the last
+//                     index dropped, of term 1
 //   campaign 1        its clock jumps to the end of its election timeout        elect 1    campaign, settle, and be leader
 //   tick 100 [1,2]    clocks move, nothing is delivered                         wait 100   clocks move and everything is delivered
 //   deliver [1>2] [kind] | settle | drop [1>2] [kind] | again [1>2] [kind] (delivers a copy, the message stays)
 //   cut 1 2 | cut 1>2 | isolate 1 | heal | lose 1>2 kind | lose nothing
-//   hold 2 | land 2 | release 2 | crash 2 [landed] | restart 2 | first 2 5 (the stored log now begins at 5)
+//   hold 2 | land 2 | release 2 | crash 2 [landed] | restart 2 | wipe 2 (its disk is new, it is joining)
+//   compact 1 4       its state is on disk, and its log drops everything up to 4
+//   install 1 3       a snapshot of 1, as it is now, arrives at 3     install 1 3 no    3 has no use for it
+//   change 1 voters=1,2,4 learners=5 [refused=change_pending]         snapshotfailed 1 3
 //   propose 1 a b | propose 1 a refused=overloaded | read 1 7 | transfer 1 2 | unreachable 1 2 | stepdown 1 | applymax 20
 //   message 2>1 vote term=3 lastIndex=0 lastTerm=0 transfer=false     a message made up here
 //   unchecked         made-up messages will say what never was: the invariants are not checked
 //   mark              forgets what was counted as sent
 //   expect role|leader|term|vote|commit|durable|last|invalid 1[,2] value        expect log 1 1,1,2 (terms)     expect applied 1 a,b
+//   expect voters 1 1,2,3 (joint: 1,2,3+1,4)   expect learners 1 4   expect first 1 5   expect named 1 3,3 (for a snapshot)
 //   expect match|next|state|inflight 1 2 value   expect flying|sent 1>2 kind [n|<=n]   expect message 1>2 kind field=value
 //   expect read 1 7 index|refused|waiting        expect one leader [1]           expect same logs      expect roles 1 a@1,b@2
 
@@ -68,14 +74,17 @@ export class Play {
 
   private setUp(count: number, fields: Fields): void {
     const learners = Number(fields.get("learners") ?? 0);
-    const ids = Array.from({ length: count + learners }, (_, i) => String(i + 1));
-    this.cluster = new SimCluster({ voters: [ids.slice(0, count)], learners: ids.slice(count) }, Number(fields.get("seed") ?? 7), {
+    const spare = Number(fields.get("spare") ?? 0);
+    const ids = Array.from({ length: count + learners + spare }, (_, i) => String(i + 1));
+    const founders = { voters: [ids.slice(0, count)], learners: ids.slice(count, count + learners) };
+    const options = {
       appendsInFlightMax: Number(fields.get("window") ?? 2),
       appendMaxBytes: Number(fields.get("bytes") ?? 1 << 20),
       uncommittedMaxBytes: Number(fields.get("quota") ?? 1 << 20),
       logCacheMaxBytes: Number(fields.get("cache") ?? 1 << 20),
       readsWaitingMax: Number(fields.get("reads") ?? 100),
-    });
+    };
+    this.cluster = new SimCluster(founders, Number(fields.get("seed") ?? 7), options, ids.slice(count + learners));
     this.cluster.passes = (flying) => this.passes(flying);
   }
 
@@ -89,10 +98,12 @@ export class Play {
   private store(ids: string, fields: Fields): void {
     for (const id of ids.split(",")) {
       const { store } = this.cluster.node(id);
-      store.entriesStored = entriesOf(1, numbers(fields.get("terms")));
+      const base = Number(fields.get("base") ?? 0);
+      store.base = { index: base, term: Math.min(1, base) };
+      store.entriesStored = entriesOf(base + 1, numbers(fields.get("terms")));
       const term = Number(fields.get("term") ?? store.entriesStored.at(-1)?.term ?? 0);
       store.hardState = { term, vote: fields.get("vote") ?? "", commit: Number(fields.get("commit") ?? 0) };
-      store.appliedIndex = Number(fields.get("applied") ?? 0);
+      store.appliedIndex = Number(fields.get("applied") ?? base);
     }
   }
 
@@ -120,6 +131,7 @@ export class Play {
     else if (verb === "applymax") cluster.applyMaxBytes = Number(plain[0]);
     else if (verb === "message") this.message(plain[0] as string, plain[1] as string, fields);
     else if (node === undefined) return false;
+    else if (verb === "change") this.change(node, fields);
     else if (verb === "propose") this.propose(node, plain.slice(1), fields.get("refused"));
     else return this.calls(verb, node, plain[1] as string);
     return true;
@@ -129,6 +141,7 @@ export class Play {
     if (verb === "read") node.core.readIndex(Number(argument), node.nowMs);
     else if (verb === "transfer") node.core.transfer(argument, node.nowMs);
     else if (verb === "unreachable") node.core.unreachable(argument);
+    else if (verb === "snapshotfailed") node.core.snapshotFailed(argument);
     else if (verb === "stepdown") node.core.stepDown(node.nowMs);
     else return false;
     this.cluster.pump(node);
@@ -146,9 +159,29 @@ export class Play {
     else if (verb === "land" || verb === "release") this.land(this.node(id), verb === "release");
     else if (verb === "crash") cluster.crash(id, plain[1] === "landed");
     else if (verb === "restart") cluster.start(id);
-    else if (verb === "first") this.node(id).store.firstIndex = Number(plain[1]);
+    else if (verb === "wipe") cluster.wipe(id);
+    else if (verb === "compact") this.compact(this.node(id), Number(plain[1]));
+    else if (verb === "install") this.install(id, plain[1] as string, plain[2] !== "no");
     else return false;
     return true;
+  }
+
+  private compact(node: SimNode, to: number): void {
+    assert.ok(this.cluster.checkpoint(node), `node ${node.id} cannot make a checkpoint now`);
+    node.store.compact(to);
+  }
+
+  private install(from: NodeId, to: NodeId, wanted: boolean): void {
+    assert.ok(this.cluster.checkpoint(this.node(from)), `node ${from} cannot make a checkpoint now`);
+    assert.equal(this.cluster.install(from, to), wanted, "whether the snapshot is of use");
+  }
+
+  private change(node: SimNode, fields: Fields): void {
+    const ids = (list: string | undefined): string[] => (list === undefined || list === "" ? [] : list.split(","));
+    const target = { voters: ids(fields.get("voters")), learners: ids(fields.get("learners")), places: new Map<NodeId, string>() };
+    const answer = node.core.changeMembership(target, node.nowMs);
+    assert.equal("refused" in answer ? answer.refused : undefined, fields.get("refused"), "change of the membership");
+    this.cluster.pump(node);
   }
 
   private land(node: SimNode, release: boolean): void {
@@ -233,9 +266,14 @@ export class Play {
       inflight: peer?.inFlight,
       roles: node.roles.join(","),
       transferring: status.transferringTo ?? "none",
+      first: status.firstIndex,
+      voters: node.core.membership().membership.voters.map((set) => set.join(",")).join("+") || "none",
+      learners: node.core.membership().membership.learners.join(",") || "none",
+      named: node.snapshots.join(",") || "none",
     };
-    if (subject === "log") return Array.from({ length: status.lastIndex }, (_, i) => node.core.term(i + 1)).join(",") || "empty";
-    if (subject === "applied") return node.appliedEntries.map((entry) => utf8Text(entry.data)).filter(Boolean).join(",") || "nothing";
+    const commands = node.appliedEntries.filter(({ kind }) => kind === "command");
+    if (subject === "log") return Array.from({ length: status.lastIndex }, (_, i) => node.core.term(i + 1) ?? "x").join(",") || "empty";
+    if (subject === "applied") return commands.map((entry) => utf8Text(entry.data)).filter(Boolean).join(",") || "nothing";
     if (subject === "read") return this.showRead(node, Number(rest[1]));
     assert.ok(subject in simple, `nothing is known of ${subject}`);
     return String(simple[subject]);
@@ -252,12 +290,25 @@ export class Play {
     const leaders = this.cluster.leaders();
     assert.equal(leaders.length, 1, "exactly one leader");
     if (id !== undefined) assert.equal(leaders[0]?.id, id);
-    for (const node of this.cluster.running) assert.equal(node.core.status().leader, leaders[0]?.id, `leader as seen by ${node.id}`);
+    for (const node of this.members()) assert.equal(node.core.status().leader, leaders[0]?.id, `leader as seen by ${node.id}`);
   }
 
+  /** What one of them has dropped is not compared. */
   private expectSameLogs(): void {
-    const shown = this.cluster.running.map((node) => `${this.show("log", node, [])} commit ${node.core.status().commit}`);
-    assert.equal(new Set(shown).size, 1, `logs differ:\n${shown.join("\n")}`);
+    const members = this.members();
+    const from = Math.max(...members.map((node) => node.core.status().firstIndex));
+    const shown = members.map(({ core }) => {
+      const { lastIndex, commit } = core.status();
+      return `${Array.from({ length: lastIndex - from + 1 }, (_, i) => core.term(from + i)).join()} commit ${commit}`;
+    });
+    assert.equal(new Set(shown).size, 1, `logs differ from ${from} on:\n${shown.join("\n")}`);
+  }
+
+  /** Running nodes that the leader takes for members; all while there is none. */
+  private members(): SimNode[] {
+    const membership = this.cluster.leaders()[0]?.core.membership().membership;
+    if (membership === undefined) return this.cluster.running;
+    return this.cluster.running.filter(({ id }) => [...membership.voters.flat(), ...membership.learners].includes(id));
   }
 
   private expectCount(subject: string, rest: Words): void {

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Raft } from "../../src/raft/raft.ts";
-import type { Membership, Message } from "../../src/raft/types.ts";
-import { generator, SimCluster } from "./cluster.ts";
+import type { Message } from "../../src/raft/types.ts";
+import { type Founders, generator, SimCluster } from "./cluster.ts";
 import { SimDisk } from "./sim-disk.ts";
 
 function cluster(voters: number, seed = 3): SimCluster {
@@ -74,8 +74,6 @@ test("11 timeouts are spread over [T, 2T), and nodes seldom fire together", () =
   assert.ok(together <= 300, `${together} of 1000 rounds have two nodes within 10 ms`);
 });
 
-type Founders = Pick<Membership, "voters" | "learners">;
-
 function alone(id: string, random: () => number, founders: Founders = { voters: [["1", "2", "3", "4", "5"]], learners: [] }): Raft {
   const options = {
     id,
@@ -90,7 +88,7 @@ function alone(id: string, random: () => number, founders: Founders = { voters: 
   };
   const membership = { index: 0, membership: { ...founders, places: new Map<string, string>() } };
   const hardState = { term: 0, vote: "", commit: 0 };
-  return new Raft(options, { hardState, log: new SimDisk(), appliedIndex: 0, membership, joining: false }, 0);
+  return new Raft(options, { hardState, log: new SimDisk(membership), appliedIndex: 0, membership, joining: false }, 0);
 }
 
 test("23 a node that takes itself for a learner votes when asked, for it may have been promoted unawares", () => {
