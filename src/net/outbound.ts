@@ -283,6 +283,7 @@ export class Outbound {
     this.session = undefined;
     this.stream = undefined;
     this.identity = undefined;
+    this.silentSweeps = 0;
     this.pending = [];
     this.pendingBytes = 0;
   }
