@@ -102,6 +102,7 @@ export const limits = {
   historyDropEveryMs: 86_400_000,
   historyDaysPerDropMax: 2,
   forgetKeysMax: 1_000,
+  scrubPageRows: 1_024,
   dataFilesOpenMax: 64,
   storageSliceBytes: MIB,
   storageRowCostBytes: 512,

@@ -1,4 +1,5 @@
-// Owns: a sum of 32-bit hashes that does not depend on their order, so that it can be kept up to date row by row: what replicas compare.
+// Owns: a sum of 32-bit hashes that does not depend on their order, so that it can be kept up to date row by row: what replicas compare,
+// and what a disk must hold.
 
 import type { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { mix32 } from "../base/checksum.ts";
@@ -12,6 +13,13 @@ export class HashSum {
     const sum = new HashSum();
     sum.restore(input);
     return sum;
+  }
+
+  copy(): HashSum {
+    const copy = new HashSum();
+    copy.plain = this.plain;
+    copy.mixed = this.mixed;
+    return copy;
   }
 
   add(hash: number): void {

@@ -8,13 +8,14 @@
 // (K1) Every value is sealed over key and value. A header holds the seals of all other values of its checkpoint but cold rows.
 
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
+import { HashSum } from "../jobs/hashsum.ts";
 import { SEAL_BYTES, quarantined, sealInto, sealed, unsealed } from "./quarantine.ts";
 import { readMarks, writeMarks } from "./historymarks.ts";
 import type { HistoryMarks } from "./historymarks.ts";
 import type { LogPosition } from "./log.ts";
 
 export const STORE = "state";
-const VERSION = 2;
+const VERSION = 3;
 /** Rows and pages begin at a multiple of 8, as typed arrays want them. */
 const STAMP_BYTES = 8;
 
@@ -39,6 +40,8 @@ export type Header = {
   /** Seals of d/<n>/<i>, in order. */
   readonly deltas: readonly number[];
   readonly pages: readonly PageSeal[];
+  /** Over the seals of all cold rows that are stored with this checkpoint (coldrows.ts, X4). */
+  readonly coldSum: HashSum;
 };
 
 export type TableShape = { readonly name: string; readonly rowBytes: number; readonly pageRows: number };
@@ -96,6 +99,7 @@ export function encodeHeader(header: Header): Uint8Array {
     out.u32(page);
     out.u32(seal);
   }
+  header.coldSum.encode(out);
   return sealed(keys.header(header.number), out.take(), header.previousSeal);
 }
 
@@ -114,7 +118,8 @@ export function decodeHeader(key: string, value: Uint8Array, previousSeal: numbe
   const summarySeal = reader.u32();
   const deltas = Array.from({ length: reader.u32() }, () => reader.u32());
   const pages = Array.from({ length: reader.u32() }, () => ({ table: reader.u8(), page: reader.u32(), seal: reader.u32() }));
-  return { number, previousSeal: named, ...applied, position, ...sweep, ...kept, summarySeal, deltas, pages };
+  const coldSum = HashSum.of(reader);
+  return { number, previousSeal: named, ...applied, position, ...sweep, ...kept, summarySeal, deltas, pages, coldSum };
 }
 
 export function writePosition(out: ByteWriter, position: LogPosition): void {

@@ -3,9 +3,12 @@
 // (X1) Reads go through the active set, then the frozen one, then the database; deletions are kept in the sets (H10b, c).
 // (X2) The frozen set is dropped only when its checkpoint is durable, so a row is never in neither place.
 // (X3) Stored values are sealed over key and value; every read checks it.
+// (X4) Each checkpoint tells the sum over the seals of all rows that are stored with it, so that one that is lost or stale is found by
+//      reading them all (scrub.ts). It is kept up to date by reading what a change replaces, just before it is written.
 
 import { assert } from "../base/errors.ts";
-import { quarantined, sealed, unsealed } from "./quarantine.ts";
+import { HashSum } from "../jobs/hashsum.ts";
+import { quarantined, sealIn, sealed, unsealed } from "./quarantine.ts";
 import type { Kv, KvOp, KvRange } from "./disk.ts";
 
 export type ColdRange = Omit<KvRange, "reverse">;
@@ -23,6 +26,11 @@ export class ColdRows {
   private frozen: Changes = new Map();
   /** Bytes of keys and values put since the last freeze; at least 1 for each change. */
   changedBytes = 0;
+  /** Of the rows of the newest durable checkpoint, and of the one that is being written (X4). */
+  sum = new HashSum();
+  nextSum = new HashSum();
+  /** Seals of the stored values that the newest checkpoint replaced or deleted, by their keys. */
+  readonly replaced = new Map<string, number>();
 
   constructor(kv: Kv) {
     this.kv = kv;
@@ -70,19 +78,33 @@ export class ColdRows {
     this.frozen = this.active;
     this.active = new Map();
     this.changedBytes = 0;
+    this.nextSum = this.sum.copy();
+    this.replaced.clear();
   }
 
-  /** What the checkpoint must write, one by one; each value is sealed when it is asked for. */
+  /** What the checkpoint must write, one by one; each value is sealed when it is asked for. To be read to its end, once. */
   *frozenOps(): Generator<KvOp> {
     for (const [key, value] of this.frozen) {
       const storedKey = PREFIX + key;
-      yield value === undefined ? { del: storedKey } : { put: storedKey, value: sealed(storedKey, value) };
+      const old = this.kv.get(storedKey);
+      if (old !== undefined) {
+        this.replaced.set(storedKey, sealIn(old));
+        this.nextSum.remove(sealIn(old));
+      }
+      if (value === undefined) {
+        yield { del: storedKey };
+        continue;
+      }
+      const next = sealed(storedKey, value);
+      this.nextSum.add(sealIn(next));
+      yield { put: storedKey, value: next };
     }
   }
 
   /** The checkpoint that holds the frozen set is durable. */
   thaw(): void {
     this.frozen = new Map();
+    this.sum = this.nextSum;
   }
 
   /** Stored rows with the sets laid over them, up to and including `last`. */

@@ -77,6 +77,8 @@ export class RaftLog implements LogReader {
   private laidBytes = 0;
   private marked = { index: 0, write: 0 };
   private inFlight = false;
+  /** Writes before this one are dropped, or go with the write that is in flight. */
+  private keptFrom = 0;
   private newestAsked = 0;
 
   constructor(kv: Kv, start: LogStart) {
@@ -195,6 +197,7 @@ export class RaftLog implements LogReader {
   private put(op: KvOp, first: number, done: (error?: Error) => void, laid: () => void): void {
     assert(!this.inFlight, "one write of the log is in flight");
     this.inFlight = true;
+    this.keptFrom = first;
     const ops: KvOp[] = [op];
     for (let number = this.start.write; number < first; number++) ops.push({ del: writeKey(number) });
     this.kv.write(ops, (error) => {
@@ -257,6 +260,15 @@ export class RaftLog implements LogReader {
     if (value === undefined) throw quarantined(STORE, `write ${number} is missing`);
     const { hardState, lastIndex } = decode(key, value);
     return { number, index: lastIndex, term: hardState.term, vote: hardState.vote, checksum: sealIn(value) };
+  }
+
+  /** Reads a stored write and checks it, for scrub.ts; undefined when it is kept no longer. */
+  check(number: number): { readonly previousSeal: number; readonly seal: number; readonly bytes: number } | undefined {
+    if (number < Math.max(this.start.write, this.keptFrom)) return undefined;
+    const key = writeKey(number);
+    const value = this.kv.get(key);
+    if (value === undefined) throw quarantined(STORE, `write ${number} is missing`);
+    return { previousSeal: decode(key, value).previousSeal, seal: sealIn(value), bytes: value.length };
   }
 
   private following(write: LogWrite, start: LogStart): StoredWrite {

@@ -10,6 +10,7 @@ import { STORE, decodeDelta, decodeHeader, decodePage, decodeSummary, keys } fro
 import { readMark } from "./installmark.ts";
 import { quarantined, sealIn } from "./quarantine.ts";
 import type { Header, StoredMembership, Summary, TableShape } from "./checkpointformat.ts";
+import type { HashSum } from "../jobs/hashsum.ts";
 import type { HistoryMarks } from "./historymarks.ts";
 import type { Kv, KvRange } from "./disk.ts";
 import type { LogPosition } from "./log.ts";
@@ -28,6 +29,7 @@ export type Restored = {
   readonly headersFrom: number;
   readonly sweep: { readonly from: number; readonly table: number; readonly page: number; readonly neededFrom: number };
   readonly kept: readonly { readonly number: number; readonly deltas: number }[];
+  readonly coldSum: HashSum;
   /** Records of the copy that laid this state down: still stored, and for which checkpoint. */
   readonly copied: { readonly checkpoint: number; readonly chunks: number } | undefined;
 };
@@ -72,6 +74,7 @@ export async function load(kv: Kv, tables: readonly LoadedTable[]): Promise<Rest
     headersFrom,
     sweep: { from: sweepFrom, table: sweepTable, page: sweepPage, neededFrom },
     kept: needed.map((header) => ({ number: header.number, deltas: header.deltas.length })),
+    coldSum: newest.header.coldSum,
     copied: undefined,
   };
 }
@@ -83,8 +86,8 @@ export async function* rowsOf(kv: Kv, range: KvRange): AsyncGenerator<[string, U
     const rows = await kv.page(from);
     yield* rows;
     const last = rows.at(-1);
-    if (last === undefined || rows.length < range.limit) return;
-    from = { gt: last[0], lt: range.lt, limit: range.limit };
+    if (last === undefined || (range.maxBytes === undefined && rows.length < range.limit)) return;
+    from = { ...range, gte: undefined, gt: last[0] };
   }
 }
 

@@ -84,7 +84,7 @@ export class StateStore {
   readonly restored: Restored | undefined;
   readonly kv: Kv;
   readonly followers = new Set<Follower>();
-  private readonly tables: readonly PagedTable[];
+  readonly tables: readonly PagedTable[];
   private readonly soon: Soon;
   private readonly sweep: Sweep;
   /** How many deltas each checkpoint has whose changes are still stored, oldest first. */
@@ -109,7 +109,9 @@ export class StateStore {
     this.copied = restored?.copied;
     this.seal = restored?.seal ?? 0;
     this.kept = [...(restored?.kept ?? [])];
-    if (restored !== undefined) Object.assign(this.sweep, restored.sweep);
+    if (restored === undefined) return;
+    Object.assign(this.sweep, restored.sweep);
+    cold.sum = restored.coldSum;
   }
 
   /** Loads the tables (which must be empty) and checks everything. Throws PawlError("quarantined") naming what is wrong. */
@@ -120,6 +122,11 @@ export class StateStore {
   /** The newest durable checkpoint. */
   get checkpointed(): Checkpointed | undefined {
     return this.newest;
+  }
+
+  /** Seal of the newest durable header; 0 when there is none. */
+  get headerSeal(): number {
+    return this.seal;
   }
 
   /** Whether a batch is being written: what is read then may be of before or of after it. */
@@ -201,7 +208,9 @@ export class StateStore {
     this.kept.push({ number, deltas: deltas.length });
     this.dropOld(number, ops);
     const sweep = { sweepFrom, sweepTable, sweepPage, neededFrom, headersFrom: this.headersFrom };
-    const header: Header = { number, previousSeal: this.seal, appliedIndex, appliedTerm, position, ...sweep, summarySeal, deltas, pages };
+    const applied = { appliedIndex, appliedTerm, position };
+    const coldSum = this.cold.nextSum;
+    const header: Header = { number, previousSeal: this.seal, ...applied, ...sweep, summarySeal, deltas, pages, coldSum };
     return put(keys.header(number), encodeHeader(header));
   }
 
