@@ -201,6 +201,11 @@ class EntryWriter {
   command(command: Command, waiting?: Waiting): void {
     const encoded = encodeCommand(command);
     checkProposable(this.state, encoded);
+  private readonly state: State;
+
+  constructor(state: State) {
+    this.state = state;
+  }
     this.bytes.raw(encoded);
     this.changes.push(waiting);
     this.commands++;
