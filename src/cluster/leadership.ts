@@ -10,7 +10,6 @@ import type { DeskIo } from "../dispatch/desk.ts";
 import { beginEntry, encodeCommand } from "../jobs/command.ts";
 import type { Command } from "../jobs/command.ts";
 import type { State } from "../jobs/state.ts";
-import type { Change } from "../jobs/views.ts";
 import { checkProposable } from "../jobs/versions.ts";
 import { limits } from "../limits.ts";
 import { planChange } from "../planner/changes.ts";
@@ -197,15 +196,15 @@ class EntryWriter {
   readonly bytes = new ByteWriter(4096);
   readonly changes: (Waiting | undefined)[] = [];
   commands = 0;
-
-  command(command: Command, waiting?: Waiting): void {
-    const encoded = encodeCommand(command);
-    checkProposable(this.state, encoded);
   private readonly state: State;
 
   constructor(state: State) {
     this.state = state;
   }
+
+  command(command: Command, waiting?: Waiting): void {
+    const encoded = encodeCommand(command);
+    checkProposable(this.state, encoded);
     this.bytes.raw(encoded);
     this.changes.push(waiting);
     this.commands++;
