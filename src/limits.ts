@@ -115,6 +115,10 @@ export const limits = {
   stateWriteBufferBytes: 32 * MIB,
   logOpenFilesMax: 256,
   stateOpenFilesMax: 256,
+  // Snapshots on their way.
+  snapshotResendMs: 2_000,
+  snapshotSilenceMaxMs: 60_000,
+
   // Members, as their leader looks after them.
   upkeepMs: 1_000,
   memberSilentMs: 5_000,

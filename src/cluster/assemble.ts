@@ -7,8 +7,11 @@ import { utf8Text } from "../base/bytes.ts";
 import { coldKeys } from "../jobs/cold.ts";
 import { State, lane, timerMemory } from "../jobs/state.ts";
 import type { Capacity } from "../jobs/state.ts";
+import type { MemberAddresses } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
+import { decodeMembership, encodeMembership, nobody } from "../raft/membership.ts";
 import { Raft } from "../raft/raft.ts";
+import type { MembershipAt } from "../raft/types.ts";
 import type { StoredMembership } from "../storage/checkpointformat.ts";
 import { ColdRows } from "../storage/coldrows.ts";
 import type { Disk } from "../storage/disk.ts";
@@ -20,6 +23,7 @@ import { StateStore, stateName, stateOptions } from "../storage/state.ts";
 import type { System } from "../system.ts";
 import { Wheel } from "../wheel/wheel.ts";
 import { Checkpointer } from "./checkpointer.ts";
+import { encodePlace } from "./members.ts";
 import { Queries } from "./queries.ts";
 import { Replica } from "./replica.ts";
 import type { ReplicaEvents, Transport } from "./replica.ts";
@@ -27,7 +31,10 @@ import type { ReplicaEvents, Transport } from "./replica.ts";
 export type AssembleOptions = {
   readonly id: string;
   readonly incarnation: number;
-  readonly voters: readonly string[];
+  /** The voters that the settings name: those of a cluster whose log has no membership yet. */
+  readonly founders: readonly MemberAddresses[];
+  /** The node is new in a cluster that exists, or was wiped: it waits to be told who the members are. */
+  readonly joining: boolean;
   readonly system: System;
   readonly disk: Disk;
   readonly transport: Transport;
@@ -46,7 +53,7 @@ export type Assembled = {
 };
 
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
-  const { id, incarnation, voters, system, disk, transport, events, capacity } = options;
+  const { id, incarnation, system, disk, transport, events, capacity } = options;
   const logKv = await disk.open("log", logOptions);
   const log = await openLog(logKv);
   const stateKv = await disk.open(stateName(log.stateNumber), stateOptions);
@@ -58,10 +65,13 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const history = HistoryStore.open(disk.files, 0, store.restored?.historyMarks ?? noHistory);
   state.historySink = history;
   await restoreState(state, store, cold, log, wheel);
-  const raft = raftOf(id, voters, log, state.appliedIndex, system);
-  const membershipAt = (): StoredMembership => ({ index: 0, bytes: new Uint8Array() });
+  const raft = raftOf(options, log, state.appliedIndex, store.restored?.membership);
+  const membershipAt = (index: number): StoredMembership => {
+    const at = raft.membershipAt(index);
+    return { index: at.index, bytes: encodeMembership(at.membership) };
+  };
   const checkpointer = new Checkpointer(state, store, history, log, system, membershipAt, (error) => events.fatal(error));
-  const replica = new Replica({ id, incarnation, voters, system, raft, log, state, wheel, transport, checkpointer }, events);
+  const replica = new Replica({ id, incarnation, system, raft, log, state, wheel, transport, checkpointer }, events);
   const queries = new Queries(state, history, cold, system);
   const close = async (): Promise<void> => {
     await stateKv.close();
@@ -90,7 +100,8 @@ async function restoreState(state: State, store: StateStore, cold: ColdRows, log
   state.rebuild();
 }
 
-function raftOf(id: string, voters: readonly string[], log: RaftLog, appliedIndex: number, system: System): Raft {
+function raftOf(options: AssembleOptions, log: RaftLog, appliedIndex: number, stored: StoredMembership | undefined): Raft {
+  const { id, joining, system } = options;
   const { electionTimeoutMs, heartbeatMs, appendsInFlightMax, appendMaxBytes, uncommittedMaxBytes, logCacheMaxBytes, readsWaitingMax } =
     limits;
   const timing = {
@@ -102,7 +113,14 @@ function raftOf(id: string, voters: readonly string[], log: RaftLog, appliedInde
     logCacheMaxBytes,
     readsWaitingMax,
   };
-  const membership = { index: 0, membership: { voters: [[...voters].sort()], learners: [], places: new Map<string, string>() } };
-  const restored = { hardState: log.hardState, log, appliedIndex, membership, joining: false };
+  const isKnown = stored !== undefined && stored.bytes.length > 0;
+  const membership = isKnown ? { index: stored.index, membership: decodeMembership(stored.bytes) } : founded(options);
+  const restored = { hardState: log.hardState, log, appliedIndex, membership, joining };
   return new Raft({ id, ...timing, random: () => system.random() }, restored, system.monotonicMs());
+}
+
+function founded({ founders, joining }: AssembleOptions): MembershipAt {
+  if (joining) return nobody;
+  const places = new Map(founders.map(({ id, peer, api }) => [id, encodePlace({ peer, api })]));
+  return { index: 0, membership: { voters: [founders.map(({ id }) => id).sort()], learners: [], places } };
 }

@@ -14,16 +14,22 @@ type Sample = { readonly wallMs: number; readonly atMs: number };
 
 export class TrustedClock {
   private readonly system: System;
-  private readonly others: readonly string[];
-  private readonly quorum: number;
+  private readonly self: string;
+  private others: readonly string[] = [];
+  private quorum = 1;
   private baseMs = 0;
   private baseMonotonicMs = 0;
   private confirmed = false;
   private readonly samples = new Map<string, Sample>();
 
-  constructor(system: System, self: string, voters: readonly string[]) {
+  constructor(system: System, self: string) {
     this.system = system;
-    this.others = voters.filter((id) => id !== self);
+    this.self = self;
+  }
+
+  /** Whose clocks count from now on. */
+  setVoters(voters: readonly string[]): void {
+    this.others = voters.filter((id) => id !== this.self);
     this.quorum = Math.floor(voters.length / 2) + 1;
   }
 

@@ -9,10 +9,17 @@ import type { KeyUse } from "../jobs/command.ts";
 import type { Change, ChangeReply } from "../jobs/views.ts";
 import type { Message } from "../raft/types.ts";
 import { decodeMessage, encodeMessage } from "../raft/wire.ts";
+import type { Order } from "./proposals.ts";
 
 export type Frame =
   | { readonly kind: "raft"; readonly message: Message }
-  | { readonly kind: "change"; readonly id: number; readonly change: Change; readonly key: KeyUse | undefined; readonly bytes: number }
+  | {
+      readonly kind: "change";
+      readonly id: number;
+      readonly change: Change | Order;
+      readonly key: KeyUse | undefined;
+      readonly bytes: number;
+    }
   | { readonly kind: "answer"; readonly id: number; readonly outcome: ChangeReply | PawlError }
   | { readonly kind: "worker"; readonly message: WorkerMessage }
   | { readonly kind: "leader"; readonly message: LeaderMessage };
@@ -48,7 +55,7 @@ export function decodeFrame(value: readonly unknown[]): Frame {
     case "r":
       return { kind: "raft", message: decodeMessage(rest) };
     case "c": {
-      const { change, key } = parsed(rest[1]) as { change: Change; key?: KeyUse };
+      const { change, key } = parsed(rest[1]) as { change: Change | Order; key?: KeyUse };
       return { kind: "change", id: identifier(rest[0]), change, key, bytes: (rest[1] as string).length };
     }
     case "a":

@@ -5,13 +5,18 @@ import { assert, BugError, messageOf, PawlError } from "../base/errors.ts";
 import type { ClusterView, MembershipRequest, MemberView } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { System } from "../system.ts";
+import { formatAddress } from "../base/address.ts";
+import { readAddress } from "../net/address.ts";
 import type { PeerAddress } from "../net/address.ts";
+import type { MembershipAt } from "../raft/types.ts";
 import type { LinkIdentity } from "../net/identity.ts";
 import { WorkerSession } from "../worker/session.ts";
 import { assemble } from "./assemble.ts";
 import type { Assembled, AssembleOptions } from "./assemble.ts";
 import { sweepKeys } from "./keysweep.ts";
 import { CoreMetrics } from "./metrics.ts";
+import { decodePlace } from "./members.ts";
+import type { Order } from "./proposals.ts";
 import { sendable } from "./port.ts";
 import type { ChangeOutcome, CoreOptions, CoreToFace, FaceToCore } from "./port.ts";
 
@@ -51,7 +56,8 @@ export class Host {
     const assembled = await assemble({
       id: options.node,
       incarnation: options.incarnation,
-      voters: options.members.map((member) => member.id),
+      founders: options.members.map(({ id, host, port, api }) => ({ id, peer: formatAddress({ host, port }), api })),
+      joining: options.joining,
       system,
       disk,
       transport,
@@ -59,6 +65,7 @@ export class Host {
       events: {
         fatal: (error) => this.fail(error),
         role: () => this.noteStanding(),
+        members: (at) => this.membersAre(at),
         events: () => this.applied(),
         alarm: (message) => this.log("warn", message),
       },
@@ -126,6 +133,19 @@ export class Host {
     if (clusterId === "" || clusterId === this.clusterId) return;
     this.clusterId = clusterId;
     this.parts.clusterIdKnown(clusterId);
+  }
+
+  /** Links go by the log's membership; addresses in this node's own settings come before those that the log tells. */
+  private membersAre({ index, membership }: MembershipAt): void {
+    const own = new Map(this.parts.options.members.map((member) => [member.id, member]));
+    const peers: PeerAddress[] = [];
+    for (const [id, text] of membership.places) {
+      const told = readAddress(decodePlace(text)?.peer);
+      const address = own.get(id) ?? told;
+      if (address) peers.push({ id, host: address.host, port: address.port });
+    }
+    // A node that waits to be told the members asks those of its settings.
+    if (membership.voters.length > 0) this.parts.setPeers(peers, index);
   }
 
   /** Ready: a leader is known and this node has applied all that was committed when it learned of it. */
@@ -259,12 +279,18 @@ export class Host {
     }
   }
 
-  private async changeMembership(request: MembershipRequest): Promise<void> {
-    throw new PawlError("unavailable", `this version cannot ${request.kind} members; nothing was changed`);
+  private changeMembership(request: MembershipRequest): Promise<void> {
+    return this.order({ kind: "membership", request });
   }
 
-  private async transfer(to: string | undefined): Promise<void> {
-    throw new PawlError("unavailable", `this version cannot hand leadership to ${to ?? "another member"}; nothing was changed`);
+  private transfer(to: string | undefined): Promise<void> {
+    return this.order({ kind: "transfer", to });
+  }
+
+  private order(order: Order): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.core.replica.submit(order, undefined, 0, (outcome) => (outcome instanceof PawlError ? reject(outcome) : resolve()));
+    });
   }
 
   private readPoint(): Promise<void> {

@@ -10,6 +10,7 @@ import type { DeskIo } from "../dispatch/desk.ts";
 import { beginEntry, encodeCommand } from "../jobs/command.ts";
 import type { Command } from "../jobs/command.ts";
 import type { State } from "../jobs/state.ts";
+import type { Change } from "../jobs/views.ts";
 import { checkProposable } from "../jobs/versions.ts";
 import { limits } from "../limits.ts";
 import { planChange } from "../planner/changes.ts";
@@ -21,6 +22,7 @@ import type { System } from "../system.ts";
 import type { TrustedClock } from "./clock.ts";
 import { refusalOf } from "./proposals.ts";
 import type { Proposals, Waiting } from "./proposals.ts";
+import type { Steward } from "./steward.ts";
 
 /** Offers an entry to the log; undefined when it is not taken now. */
 export type Propose = (data: Uint8Array) => { index: number; term: number } | undefined;
@@ -37,6 +39,7 @@ export type Draft = {
 
 export class Leadership {
   readonly desk: LeaderDesk;
+  readonly steward: Steward;
   private readonly state: State;
   private readonly system: System;
   private readonly clock: TrustedClock;
@@ -58,8 +61,9 @@ export class Leadership {
     proposals: Proposals,
     due: DueLists,
     term: number,
-    io: Pick<DeskIo, "send">,
+    io: Pick<DeskIo, "send"> & { readonly steward: Steward },
   ) {
+    this.steward = io.steward;
     this.state = state;
     this.system = system;
     this.clock = clock;
@@ -172,7 +176,8 @@ export class Leadership {
     const changes = this.proposals.take(limits.entryItemsMax, limits.appendMaxBytes);
     // What a change asks for in bytes and what its command has differ: a pause rewrites a whole definition, a passed due time its records.
     let taken = 0;
-    while (taken < changes.length && out.bytes.length < limits.appendMaxBytes) this.change(out, changes[taken++] as Waiting, clockMs);
+    while (taken < changes.length && out.bytes.length < limits.appendMaxBytes)
+      this.change(out, changes[taken++] as Waiting<Change>, clockMs);
     this.proposals.putBack(changes.slice(taken));
     const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax);
     if (planned?.timeouts) out.command({ kind: "results", items: planned.timeouts });
@@ -180,7 +185,7 @@ export class Leadership {
     return planned;
   }
 
-  private change(out: EntryWriter, waiting: Waiting, clockMs: number): void {
+  private change(out: EntryWriter, waiting: Waiting<Change>, clockMs: number): void {
     try {
       const { settle, command } = planChange(this.state, this.book, waiting.change, waiting.key, clockMs);
       if (settle) out.command({ kind: "plan", items: settle });

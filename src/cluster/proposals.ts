@@ -4,17 +4,22 @@
 //      by a new try if another entry took its place, for then it never happened.
 // (Q2) Waiting is bounded in number, bytes and time; the time's end says "rejected" before the change was sent, "unknown" after.
 
-import { messageOf, PawlError } from "../base/errors.ts";
+import { assert, messageOf, PawlError } from "../base/errors.ts";
 import { executionId } from "../base/token.ts";
 import type { KeyUse } from "../jobs/command.ts";
 import type { Reply } from "../jobs/reply.ts";
-import type { Change, ChangeReply } from "../jobs/views.ts";
+import type { Change, ChangeReply, MembershipRequest } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 
 export type Answering = (outcome: ChangeReply | PawlError) => void;
 
-export type Waiting = {
-  readonly change: Change;
+/** What a caller asks of the cluster itself; the leader's steward does it. `to` is whoever is furthest when undefined. */
+export type Order =
+  | { readonly kind: "membership"; readonly request: MembershipRequest }
+  | { readonly kind: "transfer"; readonly to?: string | undefined };
+
+export type Waiting<Asked = Change | Order> = {
+  readonly change: Asked;
   readonly key: KeyUse | undefined;
   readonly bytes: number;
   readonly dueAtMs: number;
@@ -37,8 +42,9 @@ export class Proposals {
   private readonly forwarded = new Map<number, Forwarded>();
   /** Ids of forwarded changes are never those of an earlier life of this node, whose answers may still be on their way (H11). */
   private lastForward: number;
-  /** How many of the waiting changes are an operator's word on the clock. */
+  /** How many of the waiting changes are an operator's word on the clock, and how many are orders. */
   private confirmations = 0;
+  private orders = 0;
 
   constructor(incarnation: number) {
     this.lastForward = incarnation * 2 ** 32;
@@ -52,7 +58,7 @@ export class Proposals {
     return this.inFlight.length;
   }
 
-  submit(change: Change, key: KeyUse | undefined, bytes: number, nowMs: number, answer: Answering): void {
+  submit(change: Change | Order, key: KeyUse | undefined, bytes: number, nowMs: number, answer: Answering): void {
     const full = this.queue.length >= limits.proposalsWaitingMax || this.queueBytes + bytes > limits.proposalsWaitingMaxBytes;
     if (full) return answer(new PawlError("overloaded", "too many changes are waiting; retry after a moment"));
     this.push({ change, key, bytes, dueAtMs: nowMs + limits.proposalTimeoutMs, answer, tries: 0 });
@@ -71,10 +77,25 @@ export class Proposals {
   private count(waiting: Waiting, by: 1 | -1): void {
     this.queueBytes += by * waiting.bytes;
     if (waiting.change.kind === "confirm_clock") this.confirmations += by;
+    if (isOrder(waiting.change)) this.orders += by;
   }
 
-  /** Takes up to `count` changes and `bytes` of them, at least one if there is any. */
-  take(count: number, bytes: number): Waiting[] {
+  /** Takes all orders; what is left are changes of the state. */
+  takeOrders(): Waiting[] {
+    if (this.orders === 0) return [];
+    const orders = this.queue.filter((waiting) => isOrder(waiting.change));
+    this.queue = this.queue.filter((waiting) => !isOrder(waiting.change));
+    for (const order of orders) this.count(order, -1);
+    return orders;
+  }
+
+  /** Takes up to `count` changes and `bytes` of them, at least one if there is any. The leader has taken the orders before. */
+  take(count: number, bytes: number): Waiting<Change>[] {
+    assert(this.orders === 0, "orders are not changes of the state");
+    return this.shift(count, bytes) as Waiting<Change>[];
+  }
+
+  private shift(count: number, bytes: number): Waiting[] {
     let size = 0;
     let taken = 0;
     while (taken < this.queue.length && taken < count && (taken === 0 || size < bytes)) size += (this.queue[taken++] as Waiting).bytes;
@@ -126,8 +147,8 @@ export class Proposals {
   }
 
   /** Follower: sends what waits to the leader. */
-  forward(leader: string, send: (id: number, change: Change, key: KeyUse | undefined) => boolean): void {
-    const changes = this.take(limits.entryItemsMax, limits.entryMaxBytes);
+  forward(leader: string, send: (id: number, change: Change | Order, key: KeyUse | undefined) => boolean): void {
+    const changes = this.shift(limits.entryItemsMax, limits.entryMaxBytes);
     for (let i = 0; i < changes.length; i++) {
       const waiting = changes[i] as Waiting;
       const id = ++this.lastForward;
@@ -194,9 +215,14 @@ export class Proposals {
     this.queue = [];
     this.queueBytes = 0;
     this.confirmations = 0;
+    this.orders = 0;
     this.inFlight = [];
     this.forwarded.clear();
   }
+}
+
+function isOrder(change: Change | Order): change is Order {
+  return change.kind === "membership" || change.kind === "transfer";
 }
 
 function unknown(message: string): PawlError {

@@ -5,31 +5,35 @@
 // (R2) Entries are applied in order, once, and only when committed; the state's applied index says how far.
 // (R3) Leader memory lives in `leadership` and dies with the leadership; it begins when the leader's own first entry is applied.
 // (R4) After a gap of the loop longer than an election timeout a leader proposes nothing before a quorum round confirmed it.
-// (R5) The wait for a log write counts only while the loop runs: after a pause its completion may just not have been read yet.
+// (R5) Members are those of the newest membership in the log, committed or not, for links and clocks as for consensus.
 
 import { assert, PawlError } from "../base/errors.ts";
 import type { WorkerMessage } from "../dispatch/messages.ts";
 import { applyEntry } from "../jobs/apply.ts";
 import { readHeader } from "../jobs/command.ts";
 import type { KeyUse } from "../jobs/command.ts";
+import type { Reply } from "../jobs/reply.ts";
 import { lane } from "../jobs/state.ts";
 import type { State, Watcher } from "../jobs/state.ts";
 import type { Change } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { Raft } from "../raft/raft.ts";
-import type { Entry, LogWrite, RaftStatus } from "../raft/types.ts";
-import type { System, Timer } from "../system.ts";
+import type { Entry, LogWrite, MembershipAt, RaftStatus } from "../raft/types.ts";
+import type { System } from "../system.ts";
 import type { Wheel } from "../wheel/wheel.ts";
 import type { WorkerSession } from "../worker/session.ts";
 import type { ResultBatch } from "../worker/types.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import { TrustedClock } from "./clock.ts";
+import { DiskWatch } from "./diskwatch.ts";
 import { decodeFrame, encodeFrame, laneOf } from "./frames.ts";
 import type { Frame } from "./frames.ts";
 import { Leadership } from "./leadership.ts";
 import { Proposals } from "./proposals.ts";
-import type { Answering } from "./proposals.ts";
+import type { Answering, Order } from "./proposals.ts";
 import { Reads } from "./reads.ts";
+import { Steward } from "./steward.ts";
+import { WakeTimer } from "./waketimer.ts";
 
 export interface Transport {
   /** False when the frame was dropped: not connected, or too much is waiting. */
@@ -44,7 +48,6 @@ export type ReplicaParts = {
   readonly id: string;
   /** Raised at each start of this node. */
   readonly incarnation: number;
-  readonly voters: readonly string[];
   readonly system: System;
   readonly raft: Raft;
   readonly log: LogDisk;
@@ -58,6 +61,8 @@ export interface ReplicaEvents {
   /** Something ended this replica: it must not go on. */
   fatal(error: Error): void;
   role(status: RaftStatus): void;
+  /** Who belongs to the cluster from now on; told once at the start too. */
+  members(at: MembershipAt): void;
   /** New events may be read. */
   events(): void;
   alarm(message: string): void;
@@ -78,8 +83,7 @@ export class Replica {
   private readonly events: ReplicaEvents;
   private session: WorkerSession | undefined;
   private leadership: Leadership | undefined;
-  private timer: Timer | undefined;
-  private timerAtMs = Number.POSITIVE_INFINITY;
+  private readonly timer: WakeTimer;
   private turnWaiting = false;
   private stopped = false;
   private lastTurnMs: number;
@@ -89,7 +93,7 @@ export class Replica {
   /** The newest change that each node has passed on: their ids only grow (H11). */
   private readonly passedOn = new Map<string, number>();
   private told: { readonly commit: number; readonly term: number; readonly atMs: number } | undefined;
-  private writeSinceMs: number | undefined;
+  private readonly diskWatch = new DiskWatch();
   private confirming = false;
   private expiryDueMs = 0;
 
@@ -99,17 +103,19 @@ export class Replica {
     this.id = parts.id;
     this.state = parts.state;
     this.raft = parts.raft;
-    this.clock = new TrustedClock(parts.system, parts.id, parts.voters);
+    this.clock = new TrustedClock(parts.system, parts.id);
     this.clock.applied(parts.state.clockMs, parts.system.monotonicMs());
     this.proposals = new Proposals(parts.incarnation);
     this.reads = new Reads(parts.raft);
     this.lastTurnMs = parts.system.monotonicMs();
+    this.timer = new WakeTimer(parts.system, () => this.wake());
     this.state.watcher = this.watcher();
   }
 
   /** Begins to take part. The worker session is made by the caller, since it runs on the caller's executors. */
   start(session: WorkerSession): void {
     this.session = session;
+    this.membersChanged(this.raft.membership());
     this.wake();
   }
 
@@ -186,8 +192,8 @@ export class Replica {
     this.proposals.submit(change, key, bytes, this.parts.system.monotonicMs(), answer);
   }
 
-  /** A change of a caller of this node; its one answer comes later. */
-  submit(change: Change, key: KeyUse | undefined, bytes: number, answer: Answering): void {
+  /** A change of a caller of this node, or an operator's order; its one answer comes later. */
+  submit(change: Change | Order, key: KeyUse | undefined, bytes: number, answer: Answering): void {
     if (this.stopped) return answer(new PawlError("unavailable", "this node is stopping; ask another one"));
     this.proposals.submit(change, key, bytes, this.parts.system.monotonicMs(), answer);
     this.wake();
@@ -250,7 +256,7 @@ export class Replica {
     const gapMs = nowMs - this.lastTurnMs;
     this.lastTurnMs = nowMs;
     if (gapMs > limits.electionTimeoutMs) this.afterGap(gapMs, nowMs);
-    this.watchDisk(nowMs);
+    if (this.diskWatch.isStalled(nowMs)) this.raft.stepDown(nowMs);
     this.raft.tick(nowMs);
     this.session?.tick(nowMs, this.parts.system.wallMs());
     this.leadership?.desk.tick(nowMs);
@@ -259,7 +265,7 @@ export class Replica {
     this.proposeAndForward(nowMs);
     this.drain(nowMs);
     this.parts.checkpointer.maybe(nowMs);
-    this.setTimer(nowMs);
+    this.timer.set(this.nextWakeMs(), nowMs);
   }
 
   /** Performs what the core asks for until it asks for nothing more. */
@@ -268,6 +274,7 @@ export class Replica {
       const ready = this.raft.take(nowMs);
       if (ready.write) this.write(ready.write);
       for (const { to, message } of ready.messages) this.send(to, { kind: "raft", message });
+      if (ready.membership) this.membersChanged(ready.membership);
       if (ready.role) this.roleChanged(nowMs);
       this.reads.done(ready.reads, this.state.appliedIndex);
     }
@@ -275,7 +282,7 @@ export class Replica {
   }
 
   private write(write: LogWrite): void {
-    this.writeSinceMs = this.parts.system.monotonicMs();
+    this.diskWatch.began(this.parts.system.monotonicMs());
     this.parts.log.write(write, (error) => this.written(write.number, error));
   }
 
@@ -287,25 +294,10 @@ export class Replica {
     }
     const nowMs = this.parts.system.monotonicMs();
     this.stats.writes++;
-    this.stats.logWriteMs = nowMs - (this.writeSinceMs ?? nowMs);
-    this.writeSinceMs = undefined;
+    this.diskWatch.done(nowMs);
+    this.stats.logWriteMs = this.diskWatch.lastMs;
     this.raft.persisted(number, nowMs);
     this.wake();
-  }
-
-  /** A leader whose disk hangs cannot commit but would go on leading: it steps down, and in the end the process stops (R5). */
-  private watchDisk(nowMs: number): void {
-    if (this.writeSinceMs === undefined) return;
-    const stalledMs = nowMs - this.writeSinceMs;
-    if (stalledMs > limits.diskStallExitMs) throw new PawlError("io", `a log write has not returned for ${Math.round(stalledMs / 1000)} s`);
-    if (stalledMs > limits.diskStallStepDownMs && this.raft.status().role === "leader") this.raft.stepDown(nowMs);
-  }
-
-  /** When the watch must look next, though no input comes. */
-  private diskWatchMs(): number {
-    if (this.writeSinceMs === undefined) return Number.POSITIVE_INFINITY;
-    const leads = this.raft.status().role === "leader";
-    return this.writeSinceMs + (leads ? limits.diskStallStepDownMs : limits.diskStallExitMs) + 1;
   }
 
   private applyCommitted(nowMs: number): void {
@@ -323,7 +315,8 @@ export class Replica {
   private applyOne(entry: Entry, nowMs: number): void {
     // What a membership entry means is the consensus core's; the state only counts it.
     const command = entry.kind === "command" ? entry.data : NOTHING;
-    const replies = applyEntry(this.state, entry.index, command);
+    const applied = applyEntry(this.state, entry.index, command);
+    const replies = entry.kind === "command" ? applied : [changedMembers(entry.index)];
     this.stats.entriesApplied++;
     if (command.length > 0) this.clock.applied(readHeader(command).clockMs, nowMs);
     this.proposals.applied(entry.index, entry.term, replies, this.state.idSpace);
@@ -339,6 +332,7 @@ export class Replica {
     const { system, wheel } = this.parts;
     this.leadership = new Leadership(this.state, system, this.clock, this.proposals, wheel, term, {
       send: (to, message) => this.toWorker(to, message),
+      steward: new Steward(this.raft, this.proposals, (message) => this.events.alarm(message), system.monotonicMs()),
     });
     if (this.state.clusterId === "") this.leadership.desk.add(bootstrap(this.state, system));
     this.session?.leaderChanged(system.monotonicMs(), system.wallMs());
@@ -350,6 +344,12 @@ export class Replica {
       if (!this.stopped) this.take(this.id, { kind: "leader", message });
       this.wake();
     });
+  }
+
+  /** (R5) */
+  private membersChanged(at: MembershipAt): void {
+    this.clock.setVoters([...new Set(at.membership.voters.flat())]);
+    this.events.members(at);
   }
 
   private roleChanged(nowMs: number): void {
@@ -364,7 +364,7 @@ export class Replica {
 
   private afterGap(gapMs: number, nowMs: number): void {
     this.events.alarm(`the loop stood still for ${Math.round(gapMs)} ms`);
-    if (this.writeSinceMs !== undefined) this.writeSinceMs = Math.min(nowMs, this.writeSinceMs + gapMs);
+    this.diskWatch.paused(gapMs, nowMs);
     if (!this.leadership || this.confirming) return;
     this.confirming = true;
     this.confirmLeadership(this.leadership, nowMs);
@@ -399,6 +399,7 @@ export class Replica {
       proposals.expire(nowMs, lost && nowMs - this.leaderHeardMs > limits.noQuorumAnswerMs / 2);
     }
     if (this.leadership) {
+      this.leadership.steward.tick(nowMs);
       this.handOverIfDistrusted(this.leadership, nowMs);
       if (!this.confirming) while (this.leadership.propose((data) => this.offer(data, nowMs), this.hasDue()));
       return;
@@ -427,26 +428,10 @@ export class Replica {
     this.raft.transfer(better, nowMs);
   }
 
-  private setTimer(nowMs: number): void {
-    const atMs = Math.max(nowMs + 1, this.nextWakeMs());
-    if (this.timer && Math.abs(this.timerAtMs - atMs) < 0.5) return;
-    this.timer?.cancel();
-    this.timerAtMs = atMs;
-    this.timer = this.parts.system.after(atMs - nowMs, () => this.onTimer());
-  }
-
-  /** A late timer first lets waiting input in: a node that slept must not campaign against a leader whose heartbeats it has not read. */
-  private onTimer(): void {
-    this.timer = undefined;
-    const late = this.parts.system.monotonicMs() - this.timerAtMs > 1.5 * limits.heartbeatMs;
-    if (late) this.parts.system.soon(() => this.wake());
-    else this.wake();
-  }
-
   private nextWakeMs(): number {
     const { wheel, checkpointer, system } = this.parts;
     let atMs = Math.min(this.raft.nextDeadlineMs(), this.session?.nextWakeMs() ?? Number.POSITIVE_INFINITY, checkpointer.nextWakeMs());
-    atMs = Math.min(atMs, this.diskWatchMs());
+    atMs = Math.min(atMs, this.diskWatch.nextWakeMs(this.raft.status().role === "leader"));
     if (this.proposals.waiting > 0) atMs = Math.min(atMs, system.monotonicMs() + limits.heartbeatMs);
     if (!this.leadership) return atMs;
     const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.hasDue();
@@ -488,10 +473,14 @@ export class Replica {
   stop(): void {
     if (this.stopped) return;
     this.stopped = true;
-    this.timer?.cancel();
+    this.timer.cancel();
     this.proposals.abandon();
     this.reads.abandon();
   }
+}
+
+function changedMembers(index: number): Reply {
+  return { kind: "done", status: "changed", jobId: undefined, sequence: undefined, index };
 }
 
 /** The first command of a cluster's life; its chances are drawn here, once, and replicated. */

@@ -3,7 +3,9 @@
 import type { ErrorCode } from "../base/errors.ts";
 
 /** Order is part of the stored form of Idempotency-Keys. */
-export const doneWords = ["submitted", "updated", "cancelled", "paused", "resumed", "triggered", "cancelling", "confirmed"] as const;
+export const doneWords = [
+  "submitted", "updated", "cancelled", "paused", "resumed", "triggered", "cancelling", "confirmed", "changed",
+] as const;
 
 export type Reply =
   | {

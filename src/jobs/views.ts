@@ -29,7 +29,7 @@ export type Change =
 
 export type ChangeReply = {
   /** What was done, as answered in the field `status`. */
-  readonly status: "submitted" | "updated" | "cancelled" | "paused" | "resumed" | "triggered" | "cancelling" | "confirmed";
+  readonly status: "submitted" | "updated" | "cancelled" | "paused" | "resumed" | "triggered" | "cancelling" | "confirmed" | "changed";
   readonly jobId?: string | undefined;
   readonly executionId?: string | undefined;
   /** Log index of the entry that did it. */

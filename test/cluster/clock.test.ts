@@ -13,7 +13,8 @@ class Clocks {
   readonly clock: TrustedClock;
 
   constructor(voters: readonly string[]) {
-    this.clock = new TrustedClock({ ...realSystem, wallMs: () => this.wall, monotonicMs: () => this.mono }, "a", voters);
+    this.clock = new TrustedClock({ ...realSystem, wallMs: () => this.wall, monotonicMs: () => this.mono }, "a");
+    this.clock.setVoters(voters);
   }
 
   pass(ms: number): void {

@@ -14,7 +14,7 @@ import type { SimNode } from "./node.ts";
 import { demand, Oracle } from "./oracle.ts";
 import { digest, Reference } from "./reference.ts";
 
-type DiskView = { position(): LogPosition; term(index: number): number | undefined };
+type DiskView = { position(): LogPosition; readonly firstIndex: number; term(index: number): number | undefined };
 
 export class Judge {
   readonly reference = new Reference();
@@ -31,8 +31,8 @@ export class Judge {
   private eventsSeen: { index: number; at: number } = { index: 0, at: -1 };
   private readonly checked = new Map<string, number>();
 
-  constructor(members: readonly string[]) {
-    this.invariants = new Invariants([[...members]], limits.appendsInFlightMax);
+  constructor() {
+    this.invariants = new Invariants(limits.appendsInFlightMax);
     this.oracle = new Oracle(this.reference.state);
   }
 
@@ -51,6 +51,9 @@ export class Judge {
         return process?.alive ? raft.status() : undefined;
       },
       termAt: (index) => raft.term(index),
+      get membership() {
+        return process?.alive ? raft.membership() : undefined;
+      },
       disk: {
         get term() {
           return log.position().term;
@@ -61,7 +64,7 @@ export class Judge {
         get lastIndex() {
           return log.position().index;
         },
-        termAt: (index) => log.term(index),
+        holds: (index, term) => log.firstIndex > index || log.term(index) === term,
       },
     });
   }

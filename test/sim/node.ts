@@ -81,7 +81,8 @@ export class SimNode {
     const assembled = await assemble({
       id: this.id,
       incarnation: this.incarnation,
-      voters: this.members,
+      founders: this.members.map((id) => ({ id, peer: `${id}:1`, api: `${id}:2` })),
+      joining: false,
       system,
       disk,
       capacity,
@@ -89,6 +90,7 @@ export class SimNode {
       events: {
         fatal: (error) => this.hooks.fatal(this, error),
         role: () => undefined,
+        members: () => undefined,
         events: () => undefined,
         alarm: () => undefined,
       },

@@ -73,7 +73,7 @@ export class Simulation {
     this.trace = options.trace ?? (() => undefined);
     const count = options.nodes ?? (world.chance(0.75) ? 3 : 5);
     const ids = Array.from({ length: count }, (_, i) => `n${i + 1}`);
-    this.judge = new Judge(ids);
+    this.judge = new Judge();
     const drawn = (rate: number): boolean => world.chance(rate);
     this.faults = {
       crash: drawn(0.7),

@@ -1,0 +1,101 @@
+// Owns: the members as their leader looks after them: operators' orders about membership and leadership, and what a leader does
+// on its own. Made and dropped with the leadership. What an order makes of the membership is members.ts; the log and the way of
+// the answer back to the caller are proposals.ts.
+// (S1) An order is answered once: when the entry with its membership is applied, or with the reason why there will be none.
+// (S2) What cannot be done yet (an entry of the own term is not committed) is tried again until the order's time is over.
+// (S3) A member counts as silent from when it was last heard in this leadership; a new leader takes all to be alive at first.
+
+import { PawlError } from "../base/errors.ts";
+import type { MembershipRequest } from "../jobs/views.ts";
+import { limits } from "../limits.ts";
+import type { Raft } from "../raft/raft.ts";
+import type { PeerStatus } from "../raft/types.ts";
+import { planRequest, planUpkeep } from "./members.ts";
+import type { Target, Vitals } from "./members.ts";
+import type { Proposals, Waiting } from "./proposals.ts";
+
+export class Steward implements Vitals {
+  private readonly raft: Raft;
+  private readonly proposals: Proposals;
+  private readonly alarm: (message: string) => void;
+  private readonly heardAtMs = new Map<string, number>();
+  private peers: readonly PeerStatus[] = [];
+  private nowMs: number;
+  private upkeepDueMs: number;
+
+  constructor(raft: Raft, proposals: Proposals, alarm: (message: string) => void, nowMs: number) {
+    this.raft = raft;
+    this.proposals = proposals;
+    this.alarm = alarm;
+    this.nowMs = nowMs;
+    this.upkeepDueMs = nowMs + limits.upkeepMs;
+  }
+
+  isHealthy(id: string): boolean {
+    return id === this.raft.status().id || this.deadMs(id) <= limits.memberSilentMs;
+  }
+
+  isCaughtUp(id: string): boolean {
+    const peer = this.peers.find((each) => each.id === id);
+    if (peer === undefined || peer.state !== "replicate" || !this.isHealthy(id)) return false;
+    return peer.match + limits.caughtUpEntries >= this.raft.status().commit;
+  }
+
+  deadMs(id: string): number {
+    return id === this.raft.status().id ? 0 : this.nowMs - (this.heardAtMs.get(id) ?? this.nowMs);
+  }
+
+  /** Takes up the orders that wait, and now and then does what is due by itself. Called in every turn of a leader. */
+  tick(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.peers = this.raft.status().peers;
+    for (const { id, recentActive } of this.peers) if (recentActive || !this.heardAtMs.has(id)) this.heardAtMs.set(id, nowMs);
+    for (const waiting of this.proposals.takeOrders()) this.take(waiting);
+    if (nowMs < this.upkeepDueMs) return;
+    this.upkeepDueMs = nowMs + limits.upkeepMs;
+    const target = planUpkeep(this.raft.membership().membership, this, limits.memberDeadMs);
+    if (target === undefined || "refused" in this.raft.changeMembership(target, nowMs)) return;
+    this.alarm(`the members change by themselves: voters ${target.voters.join(", ")}, learners ${target.learners.join(", ") || "none"}`);
+  }
+
+  private take(waiting: Waiting): void {
+    const { change } = waiting;
+    try {
+      if (change.kind === "transfer") this.transfer(waiting, change.to);
+      else if (change.kind === "membership") this.change(waiting, change.request);
+    } catch (error) {
+      if (!(error instanceof PawlError)) throw error;
+      waiting.answer(error);
+    }
+  }
+
+  private change(waiting: Waiting, request: MembershipRequest): void {
+    const target = planRequest(this.raft.membership().membership, request, this);
+    if (target === undefined) return waiting.answer({ status: "changed", index: this.raft.status().applied });
+    this.propose(waiting, target);
+  }
+
+  private propose(waiting: Waiting, target: Target): void {
+    const taken = this.raft.changeMembership(target, this.nowMs);
+    if (!("refused" in taken)) return this.proposals.proposed(taken.index, taken.term, [waiting], () => undefined);
+    if (taken.refused === "invalid") throw new PawlError("unprocessable", "the members that are asked for cannot form a cluster");
+    if (taken.refused === "change_pending") {
+      throw new PawlError("change_pending", "another change of the members is under way; `pawl cluster status` shows it, ask again then");
+    }
+    this.proposals.putBack([waiting]);
+  }
+
+  /** To `to`, or to the voter that is furthest; answered as soon as it is on its way. */
+  private transfer(waiting: Waiting, to: string | undefined): void {
+    const { id, applied } = this.raft.status();
+    if (to === id) return waiting.answer({ status: "changed", index: applied });
+    const voters = new Set(this.raft.membership().membership.voters.flat());
+    const able = this.peers.filter((peer) => voters.has(peer.id) && this.isHealthy(peer.id));
+    if (to !== undefined && !voters.has(to))
+      throw new PawlError("unknown_member", `${to} is not a voter; \`pawl cluster status\` lists them`);
+    const best = able.filter((peer) => to === undefined || peer.id === to).sort((a, b) => b.match - a.match)[0];
+    if (best === undefined) throw new PawlError("not_ready", `${to ?? "no other voter"} is not reachable now; leadership stays with ${id}`);
+    this.raft.transfer(best.id, this.nowMs);
+    waiting.answer({ status: "changed", index: applied });
+  }
+}
