@@ -85,6 +85,7 @@ export const limits = {
   proposalTimeoutMs: 10_000,
   recomputesMax: 16,
   noQuorumAnswerMs: 2_000,
+  noQuorumPatienceMs: 1_700,
 
   // Wheel.
   wheelMovesPerTurnMax: 4096,
@@ -210,6 +211,7 @@ export function checkLimits(): void {
   assert(limits.electionTimeoutMs >= 5 * limits.heartbeatMs, "several heartbeats must fit into an election timeout");
   assert(limits.payloadMaxBytes < limits.bodyMaxBytes && limits.bodyMaxBytes < limits.entryMaxBytes, "a body must fit into an entry");
   assert(limits.entryMaxBytes + MIB < limits.frameMaxBytes, "an entry must fit into a frame");
+  assert(limits.noQuorumPatienceMs + 2 * limits.heartbeatMs < limits.noQuorumAnswerMs, "who lacks a quorum is told of it in time");
   assert(limits.diskStallStepDownMs < limits.diskStallExitMs, "a leader steps down before it exits");
   const witnessedBytes = (limits.checkpointHeadersKept * limits.pageBytes) / 2;
   assert(witnessedBytes >= 2 * limits.stateWriteBufferBytes, "kept headers must name every checkpoint in LevelDB's write-ahead files");

@@ -296,7 +296,7 @@ export class Host {
   private readPoint(): Promise<void> {
     return new Promise((resolve, reject) => {
       const refusal = new PawlError("no_quorum", "no majority confirmed the leader in time; ask again, or read with ?consistency=stale");
-      const timer = this.system.after(limits.noQuorumAnswerMs, () => reject(refusal));
+      const timer = this.system.after(limits.noQuorumPatienceMs, () => reject(refusal));
       this.core.replica.readPoint((index) => {
         timer.cancel();
         if (index === undefined) reject(refusal);

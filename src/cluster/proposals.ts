@@ -175,35 +175,35 @@ export class Proposals {
     }
   }
 
-  /** Answers what waited too long: before it was sent it is rejected, after that nobody can tell (Q2). */
-  expire(nowMs: number, leaderless: boolean): void {
-    const patienceMs = leaderless ? limits.proposalTimeoutMs - limits.noQuorumAnswerMs : 0;
-    const late = this.queue.filter((waiting) => nowMs >= waiting.dueAtMs - patienceMs);
-    if (late.length > 0) {
-      this.queue = this.queue.filter((waiting) => nowMs < waiting.dueAtMs - patienceMs);
-      for (const waiting of late) {
-        this.count(waiting, -1);
-        const error = leaderless
-          ? new PawlError("no_quorum", "no leader is known: a majority of the nodes must be up and connected")
-          : overdue();
-        waiting.answer(error);
-      }
+  /**
+   * Answers what waited too long: before it was sent it is rejected, after that nobody can tell (Q2). Nothing waits long for a majority
+   * that is not heard of (`lost`), nor for a node that was the leader once.
+   */
+  expire(nowMs: number, lost: boolean, leader?: string): void {
+    const isLate = (waiting: Waiting, hopeless: boolean): boolean =>
+      nowMs >= waiting.dueAtMs - (hopeless ? limits.proposalTimeoutMs - limits.noQuorumPatienceMs : 0);
+    const late = this.queue.filter((waiting) => isLate(waiting, lost));
+    if (late.length > 0) this.queue = this.queue.filter((waiting) => !isLate(waiting, lost));
+    for (const waiting of late) {
+      this.count(waiting, -1);
+      waiting.answer(lost ? new PawlError("no_quorum", LOST) : overdue());
     }
     for (const [id, entry] of this.forwarded) {
-      if (nowMs < entry.waiting.dueAtMs) continue;
+      if (!isLate(entry.waiting, lost || entry.leader !== leader)) continue;
       this.forwarded.delete(id);
-      entry.waiting.answer(unknown("the leader did not answer in time"));
+      entry.waiting.answer(lost ? unknown(LOST, "no_quorum") : unknown("the leader did not answer in time"));
     }
-    this.expireInFlight(nowMs);
+    const doubt = lost ? unknown(LOST, "no_quorum") : unknown("the change was not committed in time");
+    this.expireInFlight((waiting) => isLate(waiting, lost), doubt);
   }
 
-  private expireInFlight(nowMs: number): void {
+  private expireInFlight(isLate: (waiting: Waiting) => boolean, error: PawlError): void {
     for (let at = 0; at < this.inFlight.length; at++) {
       const entry = this.inFlight[at] as InFlight;
-      const isLate = (waiting: Waiting | undefined): boolean => waiting !== undefined && nowMs >= waiting.dueAtMs;
-      if (!entry.changes.some(isLate)) continue;
-      this.inFlight[at] = { ...entry, changes: entry.changes.map((waiting) => (isLate(waiting) ? undefined : waiting)) };
-      for (const waiting of entry.changes) if (isLate(waiting)) waiting?.answer(unknown("the change was not committed in time"));
+      const late = entry.changes.filter((waiting) => waiting !== undefined && isLate(waiting));
+      if (late.length === 0) continue;
+      this.inFlight[at] = { ...entry, changes: entry.changes.map((waiting) => (late.includes(waiting) ? undefined : waiting)) };
+      for (const waiting of late) waiting?.answer(error);
     }
   }
 
@@ -225,8 +225,10 @@ function isOrder(change: Change | Order): change is Order {
   return change.kind === "membership" || change.kind === "transfer";
 }
 
-function unknown(message: string): PawlError {
-  return new PawlError("timeout", `${message}; it may still happen: retry with the same Idempotency-Key`, { outcome: "unknown" });
+const LOST = "no majority is heard of: most nodes must be up and connected";
+
+function unknown(message: string, code: "timeout" | "no_quorum" = "timeout"): PawlError {
+  return new PawlError(code, `${message}; it may still happen: retry with the same Idempotency-Key`, { outcome: "unknown" });
 }
 
 function overdue(): PawlError {

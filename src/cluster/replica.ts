@@ -25,6 +25,7 @@ import type { WorkerSession } from "../worker/session.ts";
 import type { ResultBatch } from "../worker/types.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import { TrustedClock } from "./clock.ts";
+import { Contact } from "./contact.ts";
 import { DiskWatch } from "./diskwatch.ts";
 import { decodeFrame, encodeFrame, laneOf } from "./frames.ts";
 import type { Frame } from "./frames.ts";
@@ -87,7 +88,7 @@ export class Replica {
   private turnWaiting = false;
   private stopped = false;
   private lastTurnMs: number;
-  private leaderHeardMs = Number.NEGATIVE_INFINITY;
+  private readonly contact = new Contact();
   /** When a leader spoke of the newest commit index that is applied here, and the next such word that waits to be. */
   private freshMs = Number.NEGATIVE_INFINITY;
   /** The newest change that each node has passed on: their ids only grow (H11). */
@@ -155,9 +156,10 @@ export class Replica {
     const nowMs = this.parts.system.monotonicMs();
     switch (frame.kind) {
       case "raft":
+        this.contact.heard(from, nowMs);
         this.raft.step(from, frame.message, nowMs);
         if ((frame.message.kind === "append" || frame.message.kind === "heartbeat") && frame.message.term === this.raft.status().term) {
-          this.leaderHeardMs = nowMs;
+          this.contact.heardLeader(nowMs);
           this.told ??= { commit: frame.message.commit, term: frame.message.term, atMs: nowMs };
           this.freshen();
         }
@@ -392,11 +394,11 @@ export class Replica {
 
   private proposeAndForward(nowMs: number): void {
     const { raft, proposals } = this;
-    const { role, leader } = raft.status();
-    const lost = leader === undefined || (role === "leader" && !this.leadership);
+    const status = raft.status();
+    const { leader } = status;
     if (nowMs >= this.expiryDueMs) {
       this.expiryDueMs = nowMs + limits.heartbeatMs;
-      proposals.expire(nowMs, lost && nowMs - this.leaderHeardMs > limits.noQuorumAnswerMs / 2);
+      proposals.expire(nowMs, this.contact.silentMs(status, nowMs) > limits.electionTimeoutMs, leader);
     }
     if (this.leadership) {
       this.leadership.steward.tick(nowMs);

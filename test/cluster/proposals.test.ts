@@ -84,7 +84,7 @@ test("time's end says rejected in the queue, unknown in flight and at the leader
   queued.end("a: unavailable/rejected");
   const leaderless = new Desk();
   leaderless.submit("a");
-  leaderless.proposals.expire(limits.noQuorumAnswerMs, true);
+  leaderless.proposals.expire(limits.noQuorumPatienceMs, true);
   leaderless.end("a: no_quorum/rejected");
   const flying = new Desk();
   flying.submit("old");
@@ -94,6 +94,29 @@ test("time's end says rejected in the queue, unknown in flight and at the leader
   assert.deepEqual(flying.answers, ["old: timeout/unknown"]);
   flying.proposals.applied(7, 1, [done, done], "s");
   flying.end("old: timeout/unknown", "new: triggered");
+});
+
+test("without a majority what was sent or is in the log is unknown as soon as what was not is rejected", () => {
+  const desk = new Desk();
+  desk.submit("flying");
+  desk.propose(7);
+  desk.submit("sent");
+  desk.proposals.forward("x", () => true);
+  desk.submit("queued");
+  desk.proposals.expire(limits.noQuorumPatienceMs - 1, true, "x");
+  assert.deepEqual(desk.answers, []);
+  desk.proposals.expire(limits.noQuorumPatienceMs, true, "x");
+  desk.end("queued: no_quorum/rejected", "sent: no_quorum/unknown", "flying: no_quorum/unknown");
+});
+
+test("what was sent to a leader that silently stopped is unknown soon after another one leads", () => {
+  const desk = new Desk();
+  desk.submit("sent");
+  desk.proposals.forward("x", () => true);
+  desk.proposals.expire(limits.noQuorumPatienceMs, false, "x");
+  assert.deepEqual(desk.answers, []);
+  desk.proposals.expire(limits.noQuorumPatienceMs, false, "y");
+  desk.end("sent: timeout/unknown");
 });
 
 test("forwarded: one answer from the leader, from the end of time, or from the loss of the link; not_leader is asked again", () => {

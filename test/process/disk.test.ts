@@ -8,31 +8,13 @@ import type { TestContext } from "node:test";
 import { limits } from "../../src/limits.ts";
 import { DiskFaults, noDiskFaults } from "../chaos/shim/diskfaults.ts";
 import type { DiskFault } from "../chaos/shim/diskfaults.ts";
+import { ask, leaderAmong, leadsByItself, yearly } from "../support/asking.ts";
 import { Ledger } from "../support/ledger.ts";
-import { layOut, TOKEN, until } from "../support/processes.ts";
+import { layOut, until } from "../support/processes.ts";
 import type { RealCluster, RealNode } from "../support/processes.ts";
 
 const skip = noDiskFaults() ?? false;
 const EXIT_DISK = 74;
-
-type Answer = { readonly status: number; readonly code: string | undefined; readonly outcome: string | undefined };
-
-/** One request to one node, tried once; undefined when the connection broke without an answer. */
-async function ask(node: RealNode, method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<Answer | undefined> {
-  const headers = { authorization: `Bearer ${TOKEN}`, ...(body && { "content-type": "application/json" }) };
-  try {
-    const response = await fetch(`${node.api}/api/v1${path}`, { method, headers, body: body ? JSON.stringify(body) : null });
-    const said = (await response.json()) as { code?: string; outcome?: string };
-    return { status: response.status, code: said.code, outcome: said.outcome };
-  } catch (error) {
-    if (error instanceof TypeError) return undefined;
-    throw error;
-  }
-}
-
-function daily(id: string): object {
-  return { job_id: id, job_type: "noop", schedule: { cron: "0 0 1 1 *" } };
-}
 
 async function oneNode(t: TestContext): Promise<{ cluster: RealCluster; node: RealNode; faults: DiskFaults }> {
   const cluster = await layOut(t, ["a"]);
@@ -59,9 +41,9 @@ for (const [name, fault] of logFaults) {
   test(`${name} under the log: the change in doubt is unknown, none is acknowledged any more, exit code 74`, { skip }, async (t) => {
     const one = await oneNode(t);
     const { node, faults } = one;
-    assert.equal((await ask(node, "POST", "/jobs", daily("before")))?.status, 201);
+    assert.equal((await ask(node, "POST", "/jobs", yearly("before")))?.status, 201);
     faults.set([fault(node.dataDir)]);
-    const answers = await Promise.all(["x", "y", "z"].map((id) => ask(node, "POST", "/jobs", daily(id))));
+    const answers = await Promise.all(["x", "y", "z"].map((id) => ask(node, "POST", "/jobs", yearly(id))));
     const doubtful = answers.filter((answer) => answer !== undefined);
     assert.deepEqual(doubtful.map(({ outcome }) => outcome), doubtful.map(() => "unknown"), JSON.stringify(answers));
     assert.ok(doubtful.length > 0, "callers are answered before the process ends");
@@ -82,18 +64,6 @@ for (const part of ["state-1", "history"]) {
     assert.match(node.process?.stderr ?? "", /^pawl: a checkpoint could not be written: /m);
     await assertKept(one, ["done"]);
     assert.equal((await client.jobs.get("done")).status, "completed");
-  });
-}
-
-async function leadsByItself(node: RealNode): Promise<boolean> {
-  const response = await fetch(`${node.api}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
-  return /^pawl_leader 1$/m.test(await response.text());
-}
-
-async function leaderAmong(nodes: readonly RealNode[]): Promise<RealNode> {
-  return until("one of them leads", 20_000, async () => {
-    for (const node of nodes) if (await leadsByItself(node)) return node;
-    return undefined;
   });
 }
 
