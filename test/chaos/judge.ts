@@ -159,6 +159,7 @@ function judgeOnce(story: readonly Step[], isThere: boolean, records: readonly E
 
 /** Each second from the first to the last due time has one record (V2). */
 function judgeDue(job: Due, records: readonly Execution[], asked: readonly Asked[]): Finding[] {
+  if (records.length === 0) return [found("lost", job.askedMs, `${job.id} has no record at all`)];
   const findings: Finding[] = [];
   const add = (kind: Finding["kind"], atMs: number, what: string): void => void findings.push(found(kind, atMs, `${job.id} ${what}`));
   const dues = records.flatMap((record) =>
@@ -179,8 +180,11 @@ function judgeDue(job: Due, records: readonly Execution[], asked: readonly Asked
   const ends = last > job.endAskedMs - SECOND_MS && last <= job.endedMs;
   if (!ends) add("lost", job.endAskedMs, `ends at ${last}, paused from ${job.endAskedMs} to ${job.endedMs}`);
   const fine = ["completed", "missed", "skipped", ...(job.mostOnce ? ["unknown"] : [])];
+  const ran = new Set(asked.map((each) => each.executionId));
   for (const record of records) {
-    if (!fine.includes(record.status)) add("lost", Date.parse(record.scheduled_at), `did not complete: ${JSON.stringify(record)}`);
+    const { execution_id: id, scheduled_at, status } = record;
+    if (!fine.includes(status)) add("lost", Date.parse(scheduled_at), `did not complete: ${JSON.stringify(record)}`);
+    if (status === "completed" && !ran.has(id ?? "")) add("lost", Date.parse(scheduled_at), `completed ${id}, its target saw nothing`);
   }
   if (!job.mostOnce) return findings;
   for (const [id, each] of grouped(asked, ({ executionId }) => executionId)) {

@@ -76,9 +76,9 @@ export async function run(options: RunOptions): Promise<Report> {
   }
 }
 
-function lineOf({ fault, whom, writeMs, dueMs, wholeMs, struckMs, ends }: Trial): string {
+function lineOf({ fault, whom, writeMs, dueMs, wholeMs, ends }: Trial): string {
   const ended = ends.length === 0 ? "" : `; ${ends.join(", ")}`;
-  return `${fault} on ${whom}: first change after ${writeMs} ms, first due after ${dueMs} ms, whole after ${wholeMs - struckMs} ms${ended}`;
+  return `${fault} on ${whom}: first change after ${writeMs} ms, first due after ${dueMs} ms, whole ${wholeMs} ms after its end${ended}`;
 }
 
 async function reportOf(stage: Stage, load: Load, trials: readonly Trial[]): Promise<Report> {

@@ -46,7 +46,7 @@ export function rowsOf({ trials, findings }: Report): Row[] {
     return {
       fault, trials: own.length, lost: count("lost"), doubled: count("doubled"), wrong: count("wrong"),
       writeP50Ms: percentile(writes, 50), writeP99Ms: percentile(writes, 99), dueP50Ms: percentile(dues, 50), dueP99Ms: percentile(dues, 99),
-      wholeP99Ms: percentile(own.map((trial) => trial.wholeMs - trial.struckMs), 99),
+      wholeP99Ms: percentile(own.map((trial) => trial.wholeMs), 99),
     };
   });
   return rows.filter((row) => row.trials + row.lost + row.doubled + row.wrong > 0);
@@ -69,7 +69,7 @@ function summaryOf(report: Report): string[] {
   const shown = findings.slice(0, FINDINGS_SHOWN).map(({ kind, atMs, text }) => `${kind}: ${timeOf(atMs)}${text}`);
   const floor = `at least ${CHANGES_FLOOR} changes/s and ${EXECUTIONS_FLOOR} executions/s are needed to prove anything`;
   return [
-    `${report.nodes} nodes, network: ${report.network}, ${seconds.toFixed(0)} s under load, milliseconds from the fault on`,
+    `${report.nodes} nodes, network: ${report.network}, ${seconds.toFixed(0)} s under load, times in ms: change and first due from the fault, whole from its end`,
     `${changes} acknowledged changes (${rate(changes)}/s), ${executions} executions accepted by the target (${rate(executions)}/s), ` +
       `${again} of them later attempts, ${refusedByTarget} refused by their token`,
     `not acknowledged: ${codes.length === 0 ? "none" : codes.join("; ")}`,

@@ -16,6 +16,7 @@ export type Trial = {
   readonly whom: string;
   /** When the fault stood. */
   readonly struckMs: number;
+  /** From the end of the fault until the cluster was whole. */
   readonly wholeMs: number;
   /** From the fault to the first acknowledged change that was asked for after it, and to the first start of what became due after it. */
   readonly writeMs: number;
@@ -47,6 +48,7 @@ export async function tryOut(fault: Fault, stage: Stage, load: Load): Promise<Tr
   const struckMs = Date.now();
   await pause(fault.holdMs);
   await heal();
+  const healedMs = Date.now();
   const [atWriteMs, atDueMs] = await Promise.all([
     until("a change is acknowledged", WHOLE_WITHIN_MS, () => load.firstAckAfter(struckMs)),
     until("a due job starts", WHOLE_WITHIN_MS, () => load.firstStartAfter(struckMs)),
@@ -55,7 +57,7 @@ export async function tryOut(fault: Fault, stage: Stage, load: Load): Promise<Tr
     throw new Error(`${fault.name} on ${whom}: ${error.message}\n${stage.nodes.map((node) => node.tail).join("\n")}`);
   });
   const [writeMs, dueMs] = [atWriteMs - struckMs, atDueMs - struckMs];
-  return { fault: fault.name, whom, struckMs, wholeMs: Date.now(), writeMs, dueMs, ends: ends.texts, wrong: ends.wrong };
+  return { fault: fault.name, whom, struckMs, wholeMs: Date.now() - healedMs, writeMs, dueMs, ends: ends.texts, wrong: ends.wrong };
 }
 
 /** Starts again what has ended, as a supervisor does, and keeps how it ended. */
