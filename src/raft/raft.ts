@@ -20,7 +20,7 @@ import type { ChangeRefusal, Entry, LogWrite, MembershipAt, MembershipTarget, Me
 import type { RaftOptions, RaftStatus, Ready, Refusal, Restored } from "./types.ts";
 
 type FromLeader = Extract<Message, { kind: "append" | "heartbeat" }>;
-const isRequest: ReadonlySet<Message["kind"]> = new Set(["append", "heartbeat", "vote", "pre_vote"]);
+const requests: ReadonlySet<Message["kind"]> = new Set(["append", "heartbeat", "vote", "pre_vote", "timeout_now"]);
 type ToLeader = Extract<Message, { kind: "append_reply" | "heartbeat_reply" }>;
 
 export class Raft {
@@ -67,7 +67,7 @@ export class Raft {
       core.invalidMessages++;
       return;
     }
-    if (!isRequest.has(message.kind) && !core.others.includes(from)) return;
+    if (!requests.has(message.kind) && !core.others.includes(from)) return;
     // Pre-votes and their answers speak of a term that nobody is in yet.
     if (message.kind === "pre_vote") {
       onPreVote(core, from, message);

@@ -152,20 +152,29 @@ export class SimCluster {
 
   /** The snapshot of `from`'s newest checkpoint arrives at `to`, whose replica is opened anew from it. False if it brings nothing. */
   install(from: NodeId, to: NodeId): boolean {
-    const { store, appliedEntries } = this.node(from);
+    const { store } = this.node(from);
     const node = this.node(to);
-    const { appliedIndex: index, membership } = store;
-    const snapshot: SimSnapshot = { index, term: store.term(index) as number, membership };
-    if (!node.core.installable(snapshot.index, snapshot.term)) {
+    if (!node.core.installable(store.appliedIndex, store.term(store.appliedIndex) as number)) {
       this.pump(node);
       return false;
     }
     const { term, vote } = node.core.status();
     this.crash(to, false);
-    node.store.install(snapshot, Math.max(term, snapshot.term), term >= snapshot.term ? vote : "");
-    node.appliedEntries.splice(0, node.appliedEntries.length, ...appliedEntries.slice(0, snapshot.index));
+    // The one batch that installs a snapshot carries what the core knows of term and vote, durable before or not.
+    node.store.hardState = { ...node.store.hardState, term, vote };
+    this.installed(from, to);
     this.start(to);
     return true;
+  }
+
+  /** `to`, which is down, has installed the snapshot of `from`'s newest checkpoint. */
+  installed(from: NodeId, to: NodeId): void {
+    const { store, appliedEntries } = this.node(from);
+    const node = this.node(to);
+    const { appliedIndex: index, membership } = store;
+    const snapshot: SimSnapshot = { index, term: store.term(index) as number, membership };
+    node.store.install(snapshot);
+    node.appliedEntries.splice(0, node.appliedEntries.length, ...appliedEntries.slice(0, index));
   }
 
   /** A node that is down loses its disk. Its links are new ones: what was on the way to and from it is gone. */

@@ -13,6 +13,8 @@
 //   hold 2 | land 2 | release 2 | crash 2 [landed] | restart 2 | wipe 2 (its disk is new, it is joining)
 //   compact 1 4       its state is on disk, and its log drops everything up to 4
 //   install 1 3       a snapshot of 1, as it is now, arrives at 3     install 1 3 no    3 has no use for it
+//   install 1 3 down  3, which is down, had got it before
+//   join 4,5          spare nodes start
 //   change 1 voters=1,2,4 learners=5 [refused=change_pending]         snapshotfailed 1 3
 //   propose 1 a b | propose 1 a refused=overloaded | read 1 7 | transfer 1 2 | unreachable 1 2 | stepdown 1 | applymax 20
 //   message 2>1 vote term=3 lastIndex=0 lastTerm=0 transfer=false     a message made up here
@@ -110,7 +112,7 @@ export class Play {
   private startAll(): void {
     if (this.started) return;
     this.started = true;
-    for (const id of this.cluster.nodes.keys()) this.cluster.start(id);
+    for (const node of this.cluster.nodes.values()) if (!node.joining) this.cluster.start(node.id);
   }
 
   private node(id: string | undefined): SimNode {
@@ -159,9 +161,10 @@ export class Play {
     else if (verb === "land" || verb === "release") this.land(this.node(id), verb === "release");
     else if (verb === "crash") cluster.crash(id, plain[1] === "landed");
     else if (verb === "restart") cluster.start(id);
+    else if (verb === "join") for (const one of id.split(",")) cluster.start(one);
     else if (verb === "wipe") cluster.wipe(id);
     else if (verb === "compact") this.compact(this.node(id), Number(plain[1]));
-    else if (verb === "install") this.install(id, plain[1] as string, plain[2] !== "no");
+    else if (verb === "install") this.install(id, plain[1] as string, plain[2]);
     else return false;
     return true;
   }
@@ -171,9 +174,10 @@ export class Play {
     node.store.compact(to);
   }
 
-  private install(from: NodeId, to: NodeId, wanted: boolean): void {
+  private install(from: NodeId, to: NodeId, how: string | undefined): void {
     assert.ok(this.cluster.checkpoint(this.node(from)), `node ${from} cannot make a checkpoint now`);
-    assert.equal(this.cluster.install(from, to), wanted, "whether the snapshot is of use");
+    if (how === "down") this.cluster.installed(from, to);
+    else assert.equal(this.cluster.install(from, to), how !== "no", "whether the snapshot is of use");
   }
 
   private change(node: SimNode, fields: Fields): void {

@@ -89,13 +89,15 @@ export class SimDisk implements LogReader {
   }
 
   /** One batch: the state is the copy's, the log begins behind it. */
-  install(snapshot: SimSnapshot, term: number, vote: string): void {
+  install(snapshot: SimSnapshot): void {
+    const { term, vote } = this.hardState;
     this.pending = undefined;
     this.base = { index: snapshot.index, term: snapshot.term };
     this.entriesStored = [];
     this.appliedIndex = snapshot.index;
     this.membership = snapshot.membership;
-    this.hardState = { term, vote, commit: snapshot.index };
+    const commit = snapshot.index;
+    this.hardState = term >= snapshot.term ? { term, vote, commit } : { term: snapshot.term, vote: "", commit };
   }
 
   /** A new disk in the place of the old one. */
