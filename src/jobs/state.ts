@@ -77,6 +77,9 @@ const closedHistory: HistorySink = {
   dropBefore: () => assert(false, "the history is not open"),
 };
 
+/** A small cluster need not keep more events than its few rows bring about in a while. */
+const EVENTS_KEPT_PER_ROW = 16;
+
 export class State {
   readonly jobs: JobTable;
   readonly live: LiveTable;
@@ -128,7 +131,7 @@ export class State {
     this.live = new LiveTable(capacity.liveMax, memory.dueAtMs.subarray(capacity.jobsMax + 1));
     this.schedules = new Interned(coldKeys.schedules, limits.schedulesMax, this.cold, (text) => JSON.parse(text) as SharedSchedule);
     this.classes = new Interned(coldKeys.classes, limits.classesMax, this.cold, parseClass);
-    this.events = new EventLog(limits.eventsKeptMax);
+    this.events = new EventLog(Math.min(limits.eventsKeptMax, EVENTS_KEPT_PER_ROW * (capacity.jobsMax + capacity.liveMax)));
   }
 
   itemOfLive(slot: number): number {

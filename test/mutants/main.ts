@@ -30,7 +30,7 @@ function mutated(mutant: Mutant): string {
 
 function simulate(copy: string, seeds: number): Promise<Verdict> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(copy, "test", "sim", "main.ts"), "--seeds", String(seeds)], {
+    const child = spawn(process.execPath, [join(copy, "test", "sim", "main.ts"), "--seeds", String(seeds), "--workers", "1"], {
       stdio: ["ignore", "ignore", "pipe"],
     });
     let output = "";

@@ -56,7 +56,7 @@ export class SimFace {
   private begin(sequence: number, token: number, timeoutMs: number, notAfterMs: number): void {
     const { world, weather } = this;
     this.waiting.delete(token);
-    const monotonicMs = this.process.originMs + world.nowMs;
+    const monotonicMs = this.process.monotonicMs(world.nowMs);
     if (monotonicMs > notAfterMs || this.stopped.has(token)) return this.result(sequence, token, resultOutcome.notStarted, 0, "");
     const startAtMs = this.wallMs();
     const attempt: Attempt = { token, startAtMs, done: false };

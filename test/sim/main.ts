@@ -1,45 +1,107 @@
-// Owns: the simulator's command line: `npm run sim -- --seed-start B --seeds N [--storm SECONDS] [--nodes N]`, `--seed S` replays one.
-// Exits with 1 at the first violation, after printing the command that replays it.
+// Owns: the simulator's command line:
+//   npm run sim -- --seed-start B --seeds N [--workers W] [--storm SECONDS] [--nodes N] [--replay-check]
+//   npm run sim -- --minutes M ...     as many seeds as fit
+//   npm run sim -- --seed S ...        one seed, with its whole trace
+// Exits with 1 at the first violation, after printing what happened last and the command that replays it.
 
+import { fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runSeed } from "./run.ts";
+import { Totals } from "./totals.ts";
+import type { Order, Outcome } from "./worker.ts";
 
 const { values } = parseArgs({
   options: {
     "seed-start": { type: "string", default: "1" },
-    seeds: { type: "string", default: "100" },
+    seeds: { type: "string" },
+    minutes: { type: "string" },
+    workers: { type: "string" },
     seed: { type: "string" },
     storm: { type: "string", default: "20" },
     nodes: { type: "string" },
-    trace: { type: "boolean", default: false },
+    "replay-check": { type: "boolean", default: false },
   },
 });
 
-const first = Number(values.seed ?? values["seed-start"]);
-const count = values.seed === undefined ? Number(values.seeds) : 1;
-const trace = values.trace || values.seed !== undefined ? (line: string): void => console.log(line) : undefined;
+const shape = { stormMs: Number(values.storm) * 1000, ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }) };
+const nodesText = values.nodes === undefined ? "" : ` --nodes ${values.nodes}`;
 const startedMs = performance.now();
-const sum = { simulatedMs: 0, entries: 0, starts: 0, occurrences: 0, changes: 0 };
 
-for (let seed = first; seed < first + count; seed++) {
-  try {
-    const result = await runSeed({
-      seed,
-      stormMs: Number(values.storm) * 1000,
-      ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }),
-      ...(trace ? { trace } : {}),
-    });
-    for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += result[key];
-    if (count === 1) console.log(JSON.stringify(result));
-  } catch (error) {
-    console.error(error);
-    console.error(`seed ${seed} failed; replay: npm run sim -- --seed ${seed} --storm ${values.storm}`);
-    process.exit(1);
+async function one(seed: number): Promise<number> {
+  const totals = new Totals();
+  totals.add(await runSeed({ seed, ...shape, trace: (line) => console.log(line) }));
+  console.log(totals.text(performance.now() - startedMs, 1));
+  return 0;
+}
+
+/** Hands out seeds to workers until there are none left, time is over, or one has failed. */
+class Pool {
+  private readonly totals = new Totals();
+  private readonly workers: ChildProcess[] = [];
+  private readonly count: number;
+  private readonly end: (code: number) => void;
+  private next = Number(values["seed-start"]);
+  private busy = 0;
+  private hasFailed = false;
+
+  constructor(count: number, end: (code: number) => void) {
+    this.count = count;
+    this.end = end;
+    for (let i = 0; i < count; i++) {
+      const worker = fork(join(import.meta.dirname, "worker.ts"));
+      this.workers.push(worker);
+      worker.on("message", (outcome: Outcome) => this.done(worker, outcome));
+      worker.on("exit", (code) => this.failed(-1, `a worker ended with ${code}`));
+      this.give(worker);
+    }
+  }
+
+  private get isOver(): boolean {
+    if (values.minutes !== undefined) return performance.now() - startedMs > Number(values.minutes) * 60_000;
+    return this.next >= Number(values["seed-start"]) + Number(values.seeds ?? 100);
+  }
+
+  private give(worker: ChildProcess): void {
+    if (this.hasFailed) return;
+    if (this.isOver) {
+      if (this.busy === 0) this.finish(0);
+      return;
+    }
+    this.busy++;
+    const order: Order = { seed: this.next++, ...shape, twice: values["replay-check"] };
+    worker.send(order);
+  }
+
+  private done(worker: ChildProcess, { seed, result, failure }: Outcome): void {
+    this.busy--;
+    if (failure !== undefined) return this.failed(seed, failure);
+    if (result) this.totals.add(result);
+    this.give(worker);
+  }
+
+  private failed(seed: number, failure: string): void {
+    if (this.hasFailed) return;
+    this.hasFailed = true;
+    console.error(failure);
+    console.error(`seed ${seed} failed; replay: npm run sim -- --seed ${seed} --storm ${values.storm}${nodesText}`);
+    this.finish(1);
+  }
+
+  private finish(code: number): void {
+    this.hasFailed = true;
+    for (const worker of this.workers) worker.kill();
+    console.log(this.totals.text(performance.now() - startedMs, this.count));
+    console.log(code === 0 ? "no violation" : "a violation");
+    this.end(code);
   }
 }
-const seconds = (performance.now() - startedMs) / 1000;
-const simulatedSeconds = Math.round(sum.simulatedMs / 1000);
-console.log(
-  `${count} seeds, ${simulatedSeconds} simulated seconds in ${seconds.toFixed(1)} s (${Math.round(simulatedSeconds / seconds)}x): ` +
-    `${sum.entries} entries, ${sum.starts} starts, ${sum.occurrences} occurrences, ${sum.changes} changes; no violation`,
-);
+
+function many(): Promise<number> {
+  const count = Number(values.workers ?? availableParallelism());
+  return new Promise((resolve) => void new Pool(count, resolve));
+}
+
+process.exitCode = values.seed === undefined ? await many() : await one(Number(values.seed));

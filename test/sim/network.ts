@@ -1,20 +1,43 @@
-// Owns: the simulated network: delay, loss, duplication, reordering, one-way cuts between nodes. Frames are handed over as they are:
-// what they hold is never changed after it was sent.
+// Owns: the simulated network: delay, loss, late copies, reordering, and for each direction of each pair of nodes a link that can be
+// cut, slow or clogged. Frames are handed over as they are: what they hold is never changed after it was sent.
 
 import type { World } from "./world.ts";
 
-export type Deliver = (from: string, message: readonly unknown[]) => void;
+/** `sentMs`: when the frame left. */
+export type Deliver = (from: string, message: readonly unknown[], sentMs: number) => void;
 
-export type Weather = { lossRate: number; duplicateRate: number; reorderRate: number; delayMs: number; slowRate: number };
+export type Weather = {
+  delayMs: number;
+  lossRate: number;
+  /** Some copies come at once, some `lateMs` later. */
+  duplicateRate: number;
+  lateMs: number;
+  /** Frames that do not keep to the order of their link. */
+  reorderRate: number;
+  slowRate: number;
+  slowMs: number;
+};
 
-export const calm: Weather = { lossRate: 0, duplicateRate: 0, reorderRate: 0, delayMs: 0.3, slowRate: 0 };
+export const calm: Weather = { delayMs: 0.3, lossRate: 0, duplicateRate: 0, lateMs: 0, reorderRate: 0, slowRate: 0, slowMs: 0 };
+
+/** One direction between two nodes. */
+export class Link {
+  /** What would arrive before this time is lost. */
+  cutUntilMs = 0;
+  /** Added to every frame. */
+  slowMs = 0;
+  /** What is sent before this time arrives after it. */
+  clogUntilMs = 0;
+  readonly newestMs: Record<string, number> = {};
+}
 
 export class Network {
   weather: Weather = calm;
+  /** Of frames: sent, and what became of some. */
+  readonly counts = { sent: 0, lost: 0, doubled: 0, late: 0, reordered: 0, slow: 0, cut: 0 };
   private readonly world: World;
   private readonly receivers = new Map<string, Deliver>();
-  private readonly cuts = new Set<string>();
-  private readonly newest = new Map<string, number>();
+  private readonly links = new Map<string, Map<string, Link>>();
 
   constructor(world: World) {
     this.world = world;
@@ -28,36 +51,61 @@ export class Network {
     this.receivers.delete(node);
   }
 
-  /** Nothing passes from one node to the other any more; the other direction is untouched. */
-  cut(from: string, to: string): void {
-    this.cuts.add(`${from}>${to}`);
+  link(from: string, to: string): Link {
+    let leaving = this.links.get(from);
+    if (leaving === undefined) this.links.set(from, (leaving = new Map<string, Link>()));
+    let link = leaving.get(to);
+    if (link === undefined) leaving.set(to, (link = new Link()));
+    return link;
   }
 
+  /** All links are as new, and the weather is calm. */
   heal(): void {
-    this.cuts.clear();
-  }
-
-  isCut(from: string, to: string): boolean {
-    return this.cuts.has(`${from}>${to}`);
+    this.weather = calm;
+    for (const leaving of this.links.values()) {
+      for (const link of leaving.values()) Object.assign(link, { cutUntilMs: 0, slowMs: 0, clogUntilMs: 0 });
+    }
   }
 
   send(from: string, to: string, lane: string, message: readonly unknown[]): boolean {
-    const { world, weather } = this;
+    const { world, weather, counts } = this;
     if (!this.receivers.has(to)) return false;
-    if (world.chance(weather.lossRate)) return true;
-    const copies = world.chance(weather.duplicateRate) ? 2 : 1;
-    for (let copy = 0; copy < copies; copy++) {
-      const slow = world.chance(weather.slowRate) ? world.between(50, 800) : 0;
-      const link = `${from}>${to}/${lane}`;
-      let atMs = world.nowMs + weather.delayMs * (0.5 + world.random()) + slow;
-      if (!world.chance(weather.reorderRate)) atMs = Math.max(atMs, this.newest.get(link) ?? 0);
-      this.newest.set(link, atMs);
-      world.at(atMs - world.nowMs, () => this.arrive(from, to, message));
+    counts.sent++;
+    if (weather.lossRate > 0 && world.chance(weather.lossRate)) {
+      counts.lost++;
+      return true;
+    }
+    const link = this.link(from, to);
+    this.carry(link, from, to, lane, message, 0);
+    if (weather.duplicateRate > 0 && world.chance(weather.duplicateRate)) {
+      counts.doubled++;
+      this.carry(link, from, to, lane, message, world.chance(0.3) ? world.between(0, weather.lateMs) : 0);
     }
     return true;
   }
 
-  private arrive(from: string, to: string, message: readonly unknown[]): void {
-    if (!this.isCut(from, to)) this.receivers.get(to)?.(from, message);
+  private carry(link: Link, from: string, to: string, lane: string, message: readonly unknown[], lateMs: number): void {
+    const { world, weather, counts } = this;
+    const sentMs = world.nowMs;
+    let atMs = Math.max(sentMs, link.clogUntilMs) + weather.delayMs * (0.5 + world.random()) + link.slowMs;
+    if (weather.slowRate > 0 && world.chance(weather.slowRate)) {
+      counts.slow++;
+      atMs += world.between(0, weather.slowMs);
+    }
+    if (lateMs > 0) {
+      counts.late++;
+      atMs += lateMs;
+    } else if (weather.reorderRate > 0 && world.chance(weather.reorderRate)) {
+      counts.reordered++;
+    } else {
+      atMs = Math.max(atMs, link.newestMs[lane] ?? 0);
+      link.newestMs[lane] = atMs;
+    }
+    world.at(atMs - sentMs, () => this.arrive(link, from, to, message, sentMs));
+  }
+
+  private arrive(link: Link, from: string, to: string, message: readonly unknown[], sentMs: number): void {
+    if (this.world.nowMs < link.cutUntilMs) this.counts.cut++;
+    else this.receivers.get(to)?.(from, message, sentMs);
   }
 }

@@ -1,10 +1,15 @@
 // Owns: one node of the simulated cluster: the real replica (src/cluster) on a simulated disk, network and clock, with a simulated
 // face. It can be started, crashed, paused; its storage outlives it.
 
+import { PawlError } from "../../src/base/errors.ts";
 import { assemble } from "../../src/cluster/assemble.ts";
 import type { Assembled } from "../../src/cluster/assemble.ts";
+import type { Answered, Consistency, Query } from "../../src/jobs/views.ts";
+import { limits } from "../../src/limits.ts";
+import type { System } from "../../src/system.ts";
 import { WorkerSession } from "../../src/worker/session.ts";
-import { SimStorage } from "../support/simdisk.ts";
+import { PowerCut, SimStorage } from "../support/simdisk.ts";
+import type { SimDisk } from "../support/simdisk.ts";
 import { SimFace } from "./face.ts";
 import type { FaceWeather, StartSeen } from "./face.ts";
 import type { Network } from "./network.ts";
@@ -14,48 +19,68 @@ import type { World } from "./world.ts";
 export const capacity = { jobsMax: 60, liveMax: 90 } as const;
 export const SLOTS = 2;
 
-export type DiskWeather = { writeMs: number; stallRate: number; stallMs: number };
+export type DiskWeather = {
+  writeMs: number;
+  stallRate: number;
+  stallMs: number;
+  failRate: number;
+  /** What is not answered any more. */
+  hung: "none" | "write" | "sync" | "all";
+};
+
+export const calmDisk: DiskWeather = { writeMs: 1, stallRate: 0, stallMs: 0, failRate: 0, hung: "none" };
 
 export interface NodeHooks {
   started(seen: StartSeen): void;
+  /** The node ended itself, or could not be opened. */
   fatal(node: SimNode, error: Error): void;
   opened(node: SimNode): void;
+  /** A frame leaves the node. */
+  sent(node: SimNode, to: string, message: readonly unknown[]): void;
   /** A write or sync was begun that will complete after `delayMs`. */
   disk(node: SimNode, kind: "write" | "sync", delayMs: number): void;
+  role(node: SimNode, text: string): void;
+  fault(node: SimNode, what: string): void;
+  paused(untilMs: number): void;
 }
+
+/** A frame of a leader, when it came and when it had left. */
+export type Heard = { readonly atMs: number; readonly sentMs: number };
+
+const HEARD_KEPT = 400;
 
 export class SimNode {
   readonly id: string;
   readonly storage: SimStorage;
-  wallOffsetMs = 0;
-  driftRate = 0;
+  readonly disk: DiskWeather = { ...calmDisk };
+  /** Rate of the monotonic clock, from the next start on. */
+  rate = 1;
+  /** Operations of the disk before the power goes in the next life. */
+  fuseAtStart = Number.POSITIVE_INFINITY;
+  /** Its data was damaged; found so, it stays down. */
+  damaged = false;
+  lost = false;
   process: Process | undefined;
   simFace: SimFace | undefined;
-  session: WorkerSession | undefined;
   assembled: Assembled | undefined;
   starting = false;
+  heard: Heard[] = [];
+  private wall = { stepMs: 0, driftRate: 0, sinceMs: 0 };
   private incarnation = 0;
+  private view: SimDisk | undefined;
+  private system: System | undefined;
+  private held: (() => void)[] = [];
   private readonly world: World;
   private readonly network: Network;
   private readonly members: readonly string[];
   private readonly hooks: NodeHooks;
-  private readonly disk: DiskWeather;
   private readonly face: FaceWeather;
 
-  constructor(
-    id: string,
-    members: readonly string[],
-    world: World,
-    network: Network,
-    disk: DiskWeather,
-    face: FaceWeather,
-    hooks: NodeHooks,
-  ) {
+  constructor(id: string, members: readonly string[], world: World, network: Network, face: FaceWeather, hooks: NodeHooks) {
     this.id = id;
     this.members = members;
     this.world = world;
     this.network = network;
-    this.disk = disk;
     this.face = face;
     this.hooks = hooks;
     this.storage = new SimStorage(seeded(Math.floor(world.random() * 2 ** 32)));
@@ -65,20 +90,48 @@ export class SimNode {
     return this.assembled !== undefined;
   }
 
+  get wallIsWrong(): boolean {
+    return this.wall.stepMs !== 0 || this.wall.driftRate !== 0;
+  }
+
+  /** The wall clock shows this much more than the true time, and drifts from there. */
+  setWall(stepMs: number, driftRate: number): void {
+    this.wall = { stepMs, driftRate, sinceMs: this.world.nowMs };
+  }
+
+  private wallOffsetMs(): number {
+    const { stepMs, driftRate, sinceMs } = this.wall;
+    return stepMs + driftRate * (this.world.nowMs - sinceMs);
+  }
+
   async start(): Promise<void> {
     const { world } = this;
-    const process = new Process(world.between(0, 1e6));
+    const process = new Process(world.between(0, 1e6), world.nowMs, this.rate);
     this.process = process;
     this.starting = true;
     this.incarnation++;
-    const wallOffset = (): number => this.wallOffsetMs + this.driftRate * world.nowMs;
-    const system = world.systemOf(process, wallOffset, seeded(Math.floor(world.random() * 2 ** 32)));
-    const disk = this.storage.disk((kind, run) => {
-      const delayMs = this.writeDelayMs(kind);
-      world.at(delayMs, run, process);
-      this.hooks.disk(this, kind, delayMs);
-    });
-    const assembled = await assemble({
+    this.heard = [];
+    const system = world.systemOf(process, () => this.wallOffsetMs(), seeded(Math.floor(world.random() * 2 ** 32)));
+    this.system = system;
+    this.view = this.storage.disk((kind, run) => this.complete(process, kind, run));
+    this.view.fuse = this.fuseAtStart;
+    this.fuseAtStart = Number.POSITIVE_INFINITY;
+    let assembled: Assembled;
+    try {
+      assembled = await this.assemble(process, system, this.view);
+    } catch (error) {
+      this.starting = false;
+      if (process.alive) this.hooks.fatal(this, error as Error);
+      return;
+    }
+    this.starting = false;
+    if (!process.alive) return;
+    this.assembled = assembled;
+    this.takePart(process, system, assembled);
+  }
+
+  private assemble(process: Process, system: System, disk: SimDisk): Promise<Assembled> {
+    return assemble({
       id: this.id,
       incarnation: this.incarnation,
       founders: this.members.map((id) => ({ id, peer: `${id}:1`, api: `${id}:2` })),
@@ -86,46 +139,111 @@ export class SimNode {
       system,
       disk,
       capacity,
-      transport: { send: (to, lane, message) => process.alive && this.network.send(this.id, to, lane, message) },
+      transport: {
+        send: (to, lane, message) => {
+          if (!process.alive) return false;
+          this.hooks.sent(this, to, message);
+          return this.network.send(this.id, to, lane, message);
+        },
+      },
       events: {
         fatal: (error) => this.hooks.fatal(this, error),
-        role: () => undefined,
+        role: (status) => this.hooks.role(this, `${status.role} of term ${status.term}`),
         members: () => undefined,
         events: () => undefined,
         alarm: () => undefined,
       },
     });
-    this.starting = false;
-    if (!process.alive) return;
-    this.assembled = assembled;
-    const { replica } = assembled;
-    const face = new SimFace(
-      world,
-      process,
-      this.id,
-      this.face,
-      () => system.wallMs(),
-      (batch) => replica.results(batch),
-      (seen) => this.hooks.started(seen),
-    );
+  }
+
+  private takePart(process: Process, system: System, { replica }: Assembled): void {
+    const { world } = this;
+    const report = replica.results.bind(replica);
+    const face = new SimFace(world, process, this.id, this.face, () => system.wallMs(), report, (seen) => this.hooks.started(seen));
     this.simFace = face;
     const session = new WorkerSession({ node: this.id, incarnation: this.incarnation, slots: SLOTS, tags: [] }, replica.state, {
       toLeader: (message) => replica.toLeader(message),
       start: (batch) => face.start(batch),
       stop: (batch) => face.stop(batch),
     });
-    this.network.attach(this.id, (from, message) => {
-      if (process.alive) world.at(0, () => replica.receive(from, message), process);
+    this.network.attach(this.id, (from, message, sentMs) => {
+      if (!process.alive) return;
+      const receive = (): void => {
+        if (isFromLeader(message)) this.hear(sentMs);
+        replica.receive(from, message);
+      };
+      if (process.pausedUntilMs > world.nowMs) world.at(0, receive, process);
+      else world.inside(process, receive);
     });
-    this.session = session;
     replica.start(session);
     this.hooks.opened(this);
   }
 
-  private writeDelayMs(kind: string): number {
+  private hear(sentMs: number): void {
+    this.heard.push({ atMs: this.world.nowMs, sentMs });
+    if (this.heard.length > HEARD_KEPT) this.heard.splice(0, HEARD_KEPT / 2);
+  }
+
+  /** A completion of the disk: late, failed, or not before the disk returns. */
+  private complete(process: Process, kind: "write" | "sync", run: (error?: Error) => void): void {
     const { world, disk } = this;
-    if (world.chance(disk.stallRate)) return disk.stallMs * world.random();
-    return disk.writeMs * (0.3 + world.random()) * (kind === "write" ? 1 : 1.5);
+    if (disk.hung === "all" || disk.hung === kind) return void this.held.push(() => world.at(0, run, process));
+    const isStalled = disk.stallRate > 0 && world.chance(disk.stallRate);
+    const usualMs = disk.writeMs * (0.3 + world.random()) * (kind === "write" ? 1 : 1.5);
+    const delayMs = isStalled ? 10 + disk.stallMs * world.random() : usualMs;
+    const fails = disk.failRate > 0 && world.chance(disk.failRate);
+    if (fails) this.hooks.fault(this, `failed ${kind}`);
+    if (isStalled) this.hooks.fault(this, "stalled disk");
+    world.at(delayMs, () => run(fails ? new Error("EIO: simulated") : undefined), process);
+    this.hooks.disk(this, kind, delayMs);
+  }
+
+  /** A hung disk answers what it was asked. */
+  diskReturns(): void {
+    this.disk.hung = "none";
+    for (const run of this.held.splice(0)) run();
+  }
+
+  /** The power goes at the operation of the disk that comes after so many others. */
+  setFuse(operations: number): void {
+    if (this.view) this.view.fuse = operations;
+  }
+
+  /** Whether an error is no more than the power that has gone. */
+  isPowerless(error: Error): boolean {
+    return error instanceof PowerCut || (this.view !== undefined && this.view.fuse < 0);
+  }
+
+  /** A question of a caller of this node, answered as src/cluster/host.ts does. */
+  async ask(query: Exclude<Query, { kind: "cluster" }>, consistency: Consistency): Promise<Answered> {
+    const { replica, queries } = this.assembled as Assembled;
+    if (consistency === "linearizable") await this.readPoint();
+    this.world.promised();
+    const ageMs = replica.ageMs();
+    const answer = await queries.answer(query);
+    return { answer, appliedIndex: replica.state.appliedIndex, ageMs };
+  }
+
+  private readPoint(): Promise<void> {
+    const { world, assembled, system } = this;
+    return new Promise((resolve, reject) => {
+      const refuse = (): void => {
+        world.promised();
+        reject(new PawlError("no_quorum", "no majority confirmed the leader in time"));
+      };
+      const timer = (system as System).after(limits.noQuorumAnswerMs, refuse);
+      (assembled as Assembled).replica.readPoint((index) => {
+        timer.cancel();
+        world.promised();
+        if (index === undefined) refuse();
+        else resolve();
+      });
+    });
+  }
+
+  /** Its process has come upon an error that it must not outlive. */
+  failed(error: Error): void {
+    this.hooks.fatal(this, error);
   }
 
   /** kill -9 with power cut: what was not durable is lost. */
@@ -134,12 +252,24 @@ export class SimNode {
     this.process.alive = false;
     this.process = undefined;
     this.assembled = undefined;
+    this.simFace = undefined;
     this.starting = false;
+    this.held = [];
+    this.disk.hung = "none";
     this.network.detach(this.id);
     this.storage.crash();
   }
 
   pause(forMs: number): void {
-    if (this.process) this.process.pausedUntilMs = this.world.nowMs + forMs;
+    if (!this.process) return;
+    this.process.pausedUntilMs = Math.max(this.process.pausedUntilMs, this.world.nowMs + forMs);
+    this.hooks.paused(this.process.pausedUntilMs);
   }
+}
+
+const leaderKinds = new Set([4, 6]);
+
+/** Appends and heartbeats, by their numbers in src/raft/wire.ts. */
+function isFromLeader(message: readonly unknown[]): boolean {
+  return message[0] === "r" && leaderKinds.has(message[1] as number);
 }

@@ -3,10 +3,10 @@
 
 import { checksum } from "../../src/base/checksum.ts";
 import { applyEntry } from "../../src/jobs/apply.ts";
-import type { Replies } from "../../src/jobs/apply.ts";
 import type { ColdRows } from "../../src/jobs/cold.ts";
 import type { HistoryRow } from "../../src/jobs/history.ts";
 import { State, timerMemory } from "../../src/jobs/state.ts";
+import type { Entry } from "../../src/raft/types.ts";
 import { capacity } from "./node.ts";
 
 class MapRows implements ColdRows {
@@ -25,18 +25,22 @@ class MapRows implements ColdRows {
   }
 }
 
+/** States are compared at every so many entries. */
+const COMPARE_EVERY = 4;
+const nothing = new Uint8Array(0);
+const jobRows = Uint32Array.from({ length: capacity.jobsMax }, (_, i) => i + 1);
+const liveRows = Uint32Array.from({ length: capacity.liveMax }, (_, i) => i + 1);
+
 /** Every row of both tables, and all counters, in one number. */
 export function digest(state: State): number {
-  const jobs = Uint32Array.from({ length: capacity.jobsMax }, (_, i) => i + 1);
-  const live = Uint32Array.from({ length: capacity.liveMax }, (_, i) => i + 1);
-  return checksum(state.encodeScalars(), checksum(state.jobs.rows.copyRows(jobs), checksum(state.live.rows.copyRows(live))));
+  return checksum(state.encodeScalars(), checksum(state.jobs.rows.copyRows(jobRows), checksum(state.live.rows.copyRows(liveRows))));
 }
 
 export class Reference {
   readonly state: State;
   /** History records of the newest entry, in order. */
   records: HistoryRow[] = [];
-  private readonly digests: number[] = [0];
+  private readonly digests: number[] = [];
 
   constructor() {
     const timers = { arm: () => undefined, disarm: () => undefined };
@@ -44,14 +48,14 @@ export class Reference {
     this.state.historySink = { append: (row) => void this.records.push({ ...row }), dropBefore: () => undefined };
   }
 
-  apply(index: number, data: Uint8Array): Replies {
+  apply(entry: Entry): void {
     this.records = [];
-    const replies = applyEntry(this.state, index, data);
-    this.digests[index] = digest(this.state);
-    return replies;
+    applyEntry(this.state, entry.index, entry.kind === "command" ? entry.data : nothing);
+    if (entry.index % COMPARE_EVERY === 0) this.digests[entry.index] = digest(this.state);
   }
 
-  digestAt(index: number): number {
-    return this.digests[index] as number;
+  /** What states are to be compared with at this index; undefined where they are not. */
+  compared(index: number): number | undefined {
+    return this.digests[index];
   }
 }

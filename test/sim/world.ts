@@ -18,21 +18,37 @@ export function seeded(seed: number): () => number {
 export class Process {
   alive = true;
   pausedUntilMs = 0;
-  readonly originMs: number;
+  /** Milliseconds of its monotonic clock in one true millisecond. */
+  readonly rate: number;
+  private readonly originMs: number;
+  private readonly bornMs: number;
 
-  constructor(originMs: number) {
+  constructor(originMs: number, bornMs: number, rate = 1) {
     this.originMs = originMs;
+    this.bornMs = bornMs;
+    this.rate = rate;
+  }
+
+  monotonicMs(nowMs: number): number {
+    return this.originMs + (nowMs - this.bornMs) * this.rate;
   }
 }
 
 type Event = { readonly atMs: number; readonly order: number; readonly owner: Process | undefined; run: (() => void) | undefined };
+
+/** No chain of promises in an answer is longer. */
+const PROMISE_TURNS = 24;
 
 /** Wall clock time of the beginning of every simulation: 2026-03-01T00:00:00Z. */
 export const WALL_START_MS = 1_772_323_200_000;
 
 export class World {
   nowMs = 0;
+  /** Whose event ran last. */
+  ran: Process | undefined;
   readonly random: () => number;
+  /** Promises that were settled, and whose followers must run before anything else happens. */
+  private settling = 0;
   private readonly heap: Event[] = [];
   private order = 0;
 
@@ -69,10 +85,31 @@ export class World {
     this.pop();
     this.nowMs = Math.max(this.nowMs, next.atMs);
     const { owner, run } = next;
+    this.ran = owner;
     if (!run || (owner && !owner.alive)) return true;
     if (owner && owner.pausedUntilMs > this.nowMs) this.push({ ...next, atMs: owner.pausedUntilMs, run });
     else run();
     return true;
+  }
+
+  /** Runs something as an event of this process, now. */
+  inside(process: Process, run: () => void): void {
+    this.ran = process;
+    run();
+  }
+
+  /** A promise was settled. */
+  promised(): void {
+    this.settling = PROMISE_TURNS;
+  }
+
+  /** As in a real process, what follows from settled promises comes before the next event. */
+  async settle(): Promise<void> {
+    for (; this.settling > 0; this.settling--) await undefined;
+  }
+
+  get unsettled(): boolean {
+    return this.settling > 0;
   }
 
   private push(event: Event): void {
@@ -107,9 +144,9 @@ export class World {
   systemOf(process: Process, wallOffsetMs: () => number, random: () => number): System {
     return {
       wallMs: () => Math.floor(WALL_START_MS + this.nowMs + wallOffsetMs()),
-      monotonicMs: () => process.originMs + this.nowMs,
+      monotonicMs: () => process.monotonicMs(this.nowMs),
       random,
-      after: (delayMs, run) => this.at(Math.max(0, delayMs), run, process),
+      after: (delayMs, run) => this.at(Math.max(0, delayMs) / process.rate, run, process),
       soon: (run) => void this.at(0, run, process),
     };
   }

@@ -1,0 +1,113 @@
+// Owns: the end of a run: faults stop, and within bounded time there is one leader that stays, every node has applied what the others
+// have, a new write and a new read succeed at every node, everything that was due has its record, and nobody waits (liveness, I3).
+
+import { PawlError } from "../../src/base/errors.ts";
+import { liveState } from "../../src/jobs/livetable.ts";
+import { limits } from "../../src/limits.ts";
+import type { Fault } from "./faults/fault.ts";
+import type { SimNode } from "./node.ts";
+import { demand } from "./oracle.ts";
+import type { Simulation } from "./run.ts";
+import { WALL_START_MS } from "./world.ts";
+
+/** A hung disk is given up after diskStallExitMs; then a node starts and an election takes at most a few timeouts. */
+const LEADER_MS = limits.diskStallExitMs + 10 * limits.electionTimeoutMs;
+/** Leases of nodes that are gone run out, what they ran is started again, callers' changes are answered. */
+const QUIET_MS = limits.leaseLeaderMs + limits.proposalTimeoutMs + 20_000;
+const ANSWER_MS = 1000;
+
+export async function settle(simulation: Simulation, faults: readonly Fault[]): Promise<void> {
+  const endMs = simulation.world.nowMs;
+  calmDown(simulation, faults);
+  await simulation.until(endMs + LEADER_MS);
+  const term = termOf(simulation);
+  await simulation.until(endMs + QUIET_MS);
+  demand(termOf(simulation) === term, "liveness", "there was an election although nothing was wrong any more");
+  await answersEverywhere(simulation);
+  await standsStill(simulation);
+  nothingHangs(simulation);
+  const { judge, callers, history, world } = simulation;
+  const wallMs = WALL_START_MS + world.nowMs;
+  const { clockMs } = judge.reference.state;
+  demand(clockMs <= wallMs + limits.clockAgreementMs, "H13", `the replicated clock is ${clockMs - wallMs} ms ahead of true time`);
+  judge.oracle.finished(wallMs - 3000);
+  callers.finished(judge);
+  history.finished();
+}
+
+function calmDown(simulation: Simulation, faults: readonly Fault[]): void {
+  const { world, network, nodes, callers, readers, face } = simulation;
+  simulation.storming = false;
+  callers.stop();
+  readers.stop();
+  for (const fault of faults) fault.end?.(simulation);
+  network.heal();
+  Object.assign(face, { hangMs: 0, slowRate: 0, failRate: 0 });
+  for (const node of nodes) {
+    if (node.process) node.process.pausedUntilMs = world.nowMs;
+    simulation.restart(node);
+  }
+}
+
+/** Those whose data was not found damaged. */
+function sound({ nodes }: Simulation): SimNode[] {
+  return nodes.filter((node) => !node.lost);
+}
+
+function termOf(simulation: Simulation): number {
+  const leaders = sound(simulation).filter((node) => node.assembled?.replica.leads);
+  demand(leaders.length === 1, "liveness", `${leaders.length} leaders ${LEADER_MS} ms after the faults stopped`);
+  return leaders[0]?.assembled?.replica.raft.status().term ?? 0;
+}
+
+/** A fresh write through every node, and a read of it through every node. */
+async function answersEverywhere(simulation: Simulation): Promise<void> {
+  const { world, callers, readers } = simulation;
+  const nodes = sound(simulation);
+  const [jobId = ""] = callers.known;
+  let answered = 0;
+  for (const node of nodes) {
+    node.assembled?.replica.submit({ kind: "trigger", jobId }, undefined, 100, (outcome) => {
+      // The job may be gone, the table full: the log has said so, and that is an answer.
+      if (!(outcome instanceof PawlError) || ["not_found", "capacity"].includes(outcome.code)) answered++;
+    });
+  }
+  await simulation.until(world.nowMs + ANSWER_MS);
+  demand(answered === nodes.length, "liveness", `a change was answered at ${answered} of ${nodes.length} nodes`);
+  let read = 0;
+  for (const node of nodes) void readers.job(node, jobId).then((isRead) => (read += isRead ? 1 : 0));
+  await simulation.until(world.nowMs + ANSWER_MS);
+  demand(read === nodes.length, "liveness", `a read was answered at ${read} of ${nodes.length} nodes`);
+}
+
+/** Jobs go on firing: at some moment between two entries, all nodes must be equal. */
+async function standsStill(simulation: Simulation): Promise<void> {
+  const { world, judge } = simulation;
+  const nodes = sound(simulation);
+  const together = (): boolean => {
+    const { appliedIndex } = judge.reference.state;
+    return nodes.every(({ assembled }) => {
+      const { applied = -1, lastIndex = -1 } = assembled?.replica.raft.status() ?? {};
+      return applied === appliedIndex && lastIndex === appliedIndex;
+    });
+  };
+  for (let tries = 0; tries < 300 && !together(); tries++) await simulation.until(world.nowMs + 7);
+  demand(together(), "liveness", "the nodes do not come to the same index");
+  judge.finished(nodes);
+}
+
+/** I3: a live execution is young, or its timer lies ahead. */
+function nothingHangs({ judge, nodes: all, world }: Simulation): void {
+  const wallMs = WALL_START_MS + world.nowMs;
+  const { state } = judge.reference;
+  const { live, nodes } = state;
+  for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) {
+    const late = wallMs - (live.timerAtMs[slot] as number);
+    const what = `execution ${live.sequence[slot]} in state ${live.state[slot]} is ${Math.round(late)} ms past its timer`;
+    demand(late < (live.state[slot] === liveState.queued ? 15_000 : 5000), "I3", what);
+    if (!state.occupies(slot) || wallMs - (live.startedAtMs[slot] as number) < 5000) continue;
+    const node = all.find(({ id }) => id === nodes.withSession(live.session[slot] as number)?.id);
+    const held = node?.simFace?.holds(live.sequence[slot] as number, live.token[slot] as number) ?? false;
+    demand(held, "H6b", `execution ${live.sequence[slot]} is running according to the log, and on no machine`);
+  }
+}

@@ -1,0 +1,63 @@
+// Owns: what a class of faults is, and what it may do to a simulated cluster. Each class is a file beside this one and draws its own
+// rates from the seed, so that every seed has another mix (swarm testing: Groce et al., 2012).
+
+import type { Network } from "../network.ts";
+import type { SimNode } from "../node.ts";
+import type { FaceWeather } from "../face.ts";
+import type { World } from "../world.ts";
+
+/** A cluster as its faults see it. */
+export interface Field {
+  readonly world: World;
+  readonly network: Network;
+  readonly nodes: readonly SimNode[];
+  readonly face: FaceWeather;
+  /** False once the faults are to stop. */
+  readonly storming: boolean;
+  /** Counts a fault, and tells the trace of it. */
+  note(what: string, node?: SimNode): void;
+  /** Power off; the node is started again after `downMs`, or after some time. */
+  crash(node: SimNode, downMs?: number): void;
+  leader(): SimNode | undefined;
+  /** Every write or sync that a disk is handed, with the time that it will take. */
+  onWrite(watch: (node: SimNode, kind: "write" | "sync", delayMs: number) => void): void;
+  /** Every node between its lives: it has lost what was not durable, and is not started yet. */
+  onDown(watch: (node: SimNode) => void): void;
+  /** The link between two nodes breaks and comes back: both ends are told. */
+  reset(a: SimNode, b: SimNode): void;
+}
+
+export type Fault = {
+  /** Before the nodes are started for the first time. */
+  begin(field: Field): void;
+  /** Everything is to work again. */
+  end?(field: Field): void;
+};
+
+export type FaultClass = {
+  readonly name: string;
+  /** Share of the seeds that have it. */
+  readonly chance: number;
+  draw(world: World): Fault;
+};
+
+/** Strikes again and again, with gaps around `meanGapMs`, until the storm is over. */
+export function recurring(field: Field, meanGapMs: number, strike: () => void): void {
+  const { world } = field;
+  world.at(1000 + world.between(0, 2 * meanGapMs), () => {
+    if (!field.storming) return;
+    strike();
+    recurring(field, meanGapMs, strike);
+  });
+}
+
+/** A node to strike at: the leader as often as all others together. */
+export function target(field: Field): SimNode {
+  const { world, nodes } = field;
+  return (world.chance(0.5) ? field.leader() : undefined) ?? world.pick(nodes);
+}
+
+/** How many nodes may be wrong or lost at a time. */
+export function minority(field: Field): number {
+  return Math.floor((field.nodes.length - 1) / 2);
+}

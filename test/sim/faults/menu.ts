@@ -1,0 +1,32 @@
+// Owns: the list of all classes of faults. A new class is a file beside this one and a line here.
+
+import { clockRates, clockSteps } from "./clocks.ts";
+import { flapping, oneWayCuts, partitions, slowLinks } from "./cuts.ts";
+import { failingDisks, hungDisks, slowDisks } from "./disks.ts";
+import { busyFaces, hungFaces } from "./faces.ts";
+import type { FaultClass } from "./fault.ts";
+import { longPauses, pauses } from "./pauses.ts";
+import { aimedCrashes, crashes, crashLoops, fuses, powerCuts } from "./power.ts";
+import { weathers } from "./weather.ts";
+
+export const menu: readonly FaultClass[] = [
+  ...weathers,
+  partitions,
+  oneWayCuts,
+  flapping,
+  slowLinks,
+  crashes,
+  aimedCrashes,
+  fuses,
+  crashLoops,
+  powerCuts,
+  pauses,
+  longPauses,
+  slowDisks,
+  hungDisks,
+  failingDisks,
+  clockRates,
+  clockSteps,
+  hungFaces,
+  busyFaces,
+];

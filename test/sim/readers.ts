@@ -1,0 +1,146 @@
+// Owns: simulated callers of the API that read: one job or pages of jobs, linearizable or stale, at random nodes. Every answer joins the
+// history (history.ts), and is at once compared with the reference at the index that it names.
+// (D1) A stale answer never goes back behind an earlier one of the same life of the same node.
+// (D2) A stale answer is no older than it says, but for the flight of the frame that the node heard, and the time in which a leader
+//      that was cut off may not have noticed.
+
+import { PawlError } from "../../src/base/errors.ts";
+import type { Answered, JobView } from "../../src/jobs/views.ts";
+import { limits } from "../../src/limits.ts";
+import type { History } from "./history.ts";
+import type { Judge } from "./judge.ts";
+import type { Seen } from "./linear.ts";
+import type { SimNode } from "./node.ts";
+import { demand } from "./oracle.ts";
+import type { Process, World } from "./world.ts";
+
+/** A leader gives up after this time without a quorum, on the slowest clock. */
+const DEPOSED_MS = 2.4 * limits.electionTimeoutMs;
+
+export class Readers {
+  readonly counts = { linearizable: 0, stale: 0, pages: 0, refused: 0 };
+  private readonly world: World;
+  private readonly nodes: readonly SimNode[];
+  private readonly known: readonly string[];
+  private readonly history: History;
+  private readonly judge: Judge;
+  private readonly guard: (check: () => void) => void;
+  /** The highest index that each life has answered at. */
+  private readonly answeredAt = new Map<Process, number>();
+  private quiet = false;
+
+  constructor(
+    world: World,
+    nodes: readonly SimNode[],
+    known: readonly string[],
+    history: History,
+    judge: Judge,
+    guard: (check: () => void) => void,
+  ) {
+    this.world = world;
+    this.nodes = nodes;
+    this.known = known;
+    this.history = history;
+    this.judge = judge;
+    this.guard = guard;
+  }
+
+  begin(meanGapMs: number): void {
+    if (this.quiet) return;
+    const up = this.nodes.filter((node) => node.up && (node.process?.pausedUntilMs ?? 0) <= this.world.nowMs);
+    if (up.length > 0 && this.known.length > 0) void this.read(this.world.pick(up));
+    this.world.at(this.world.between(0, 2 * meanGapMs), () => this.begin(meanGapMs));
+  }
+
+  stop(): void {
+    this.quiet = true;
+  }
+
+  private async read(node: SimNode): Promise<void> {
+    const { world } = this;
+    const dice = world.random();
+    const jobId = world.pick(this.known);
+    if (dice < 0.6) return void (await this.job(node, jobId));
+    if (dice < 0.85) return this.stale(node, jobId);
+    if (dice < 0.95) return this.page(node);
+    await this.asked(node, () => node.ask({ kind: "executions", filter: { jobId }, limit: 20 }, "stale"));
+  }
+
+  /** The answer; undefined when it was refused, or the node died before it came. */
+  private async asked(node: SimNode, ask: () => Promise<Answered>): Promise<Answered | undefined> {
+    const { process } = node;
+    try {
+      const answered = await ask();
+      return process?.alive === true ? answered : undefined;
+    } catch (error) {
+      if (process?.alive !== true) return undefined;
+      this.counts.refused++;
+      const isRefusal = error instanceof PawlError && error.code !== "quarantined";
+      if (!isRefusal) node.failed(error as Error);
+      return undefined;
+    }
+  }
+
+  /** A linearizable read of one job. */
+  async job(node: SimNode, jobId: string): Promise<boolean> {
+    const beganMs = this.world.nowMs;
+    const answered = await this.asked(node, () => node.ask({ kind: "job", jobId }, "linearizable"));
+    if (answered?.answer.kind !== "job") return false;
+    const { job } = answered.answer;
+    this.guard(() => this.linearizable(node, jobId, job, beganMs, answered.appliedIndex));
+    return true;
+  }
+
+  private linearizable(node: SimNode, jobId: string, job: JobView | undefined, beganMs: number, appliedIndex: number): void {
+    this.counts.linearizable++;
+    const seen = seenOf(job);
+    this.history.add(jobId, { kind: "read", beganMs, endedMs: this.world.nowMs, seen, who: `${node.id} at ${appliedIndex}` });
+    this.judge.shown(jobId, seen, appliedIndex, node.id);
+  }
+
+  private async page(node: SimNode): Promise<void> {
+    const beganMs = this.world.nowMs;
+    const query = { kind: "jobs", filter: {}, limit: limits.pageMax } as const;
+    const answered = await this.asked(node, () => node.ask(query, "linearizable"));
+    if (answered?.answer.kind !== "jobs") return;
+    this.counts.pages++;
+    for (const job of answered.answer.page.items) {
+      const call = { kind: "read", beganMs, endedMs: this.world.nowMs, seen: seenOf(job), who: `page of ${node.id}` } as const;
+      if (this.known.includes(job.jobId)) this.history.add(job.jobId, call);
+    }
+  }
+
+  private async stale(node: SimNode, jobId: string): Promise<void> {
+    const answered = await this.asked(node, () => node.ask({ kind: "job", jobId }, "stale"));
+    if (answered?.answer.kind !== "job") return;
+    this.counts.stale++;
+    const seen = seenOf(answered.answer.job);
+    const { appliedIndex, ageMs } = answered;
+    this.guard(() => {
+      this.judge.shown(jobId, seen, appliedIndex, node.id);
+      const process = node.process as Process;
+      demand(appliedIndex >= (this.answeredAt.get(process) ?? 0), "stale read", `${node.id} went back to ${appliedIndex}`);
+      this.answeredAt.set(process, appliedIndex);
+      this.ageIsTrue(node, process, ageMs, appliedIndex);
+    });
+  }
+
+  /** (D2) */
+  private ageIsTrue(node: SimNode, process: Process, ageMs: number, appliedIndex: number): void {
+    if (!Number.isFinite(ageMs) || this.judge.disturbedWithin(DEPOSED_MS)) return;
+    const { nowMs } = this.world;
+    const heardMs = nowMs - ageMs / process.rate;
+    const leads = node.assembled?.replica.leads === true;
+    const frames = leads ? [] : node.heard.filter((frame) => Math.abs(frame.atMs - heardMs) < 1);
+    demand(leads || frames.length > 0, "stale read", `${node.id} says that it heard a leader ${ageMs.toFixed(1)} ms ago, and did not`);
+    const sentMs = frames.reduce((earliest, frame) => Math.min(earliest, frame.sentMs), heardMs);
+    const due = this.judge.appliedBy(sentMs - DEPOSED_MS);
+    const text = `${node.id} answers at ${appliedIndex} and says ${ageMs.toFixed(0)} ms, at that time ${due} was applied somewhere`;
+    demand(appliedIndex >= due, "stale read", text);
+  }
+}
+
+export function seenOf(job: JobView | undefined): Seen | undefined {
+  if (job === undefined) return undefined;
+  return { revision: job.revision, tag: job.spec.description, paused: job.spec.paused, gone: job.status === "cancelled" };
+}
