@@ -46,6 +46,8 @@ export function applyEntry(state: State, index: number, data: Uint8Array): Repli
   state.events.begin(index, state.clockMs);
   const replies: (Reply | undefined)[] = [];
   for (const { kind, body, length } of commandsOf(data)) replies.push(applyCommand(state, index, kind, body, length));
+  state.jobs.rows.keepUp();
+  state.live.rows.keepUp();
   return replies;
 }
 

@@ -2,8 +2,9 @@
 // What the columns mean is the business of the tables built on it (jobtable.ts, livetable.ts); when copies are made, of src/storage.
 // (C1) Memory is allocated once and untouched until used: rows start at 1 and "nothing" is 0 in every column.
 // (C2) A row that was touched is reported once by takeChanged(), whatever happened to it.
-// (C3) The sum over all rows' hashes is brought up to date from the rows that changed, when it is asked for and at each takeChanged():
-//      touching a row costs nothing more. Rows of zeros count as 0: it does not matter how far the table was ever used.
+// (C3) The sum over all rows' hashes is brought up to date from the rows that changed: when it is asked for, at each takeChanged(), and
+//      between entries once many wait, so that no turn has all of them to do. Not in touch(): a row may be touched before it is changed.
+// (C4) Rows of zeros count as 0: it does not matter how far the table was ever used.
 
 import { mix32 } from "../base/checksum.ts";
 import { assert } from "../base/errors.ts";
@@ -15,6 +16,7 @@ const ALIGN = 8;
 /** What is known of a row that changed since takeChanged(): whether its hash is of what it holds now. */
 const CHANGED = 1;
 const SUMMED = 2;
+const REHASH_ROWS = 4_096;
 
 export class ColumnTable {
   readonly name: string;
@@ -28,6 +30,8 @@ export class ColumnTable {
   private readonly total = new HashSum();
   private changed = new Uint32Array(1024);
   private changedCount = 0;
+  private unsummed = new Uint32Array(1024);
+  private unsummedCount = 0;
   /** Highest row ever used, plus one. */
   private high = 1;
 
@@ -51,16 +55,12 @@ export class ColumnTable {
     const before = this.dirty[row];
     if (before === CHANGED) return;
     this.dirty[row] = CHANGED;
+    if (this.unsummedCount === this.unsummed.length) this.unsummed = doubled(this.unsummed);
+    this.unsummed[this.unsummedCount++] = row;
     if (before === SUMMED) return;
-    if (this.changedCount === this.changed.length) this.growChanged();
+    if (this.changedCount === this.changed.length) this.changed = doubled(this.changed);
     this.changed[this.changedCount++] = row;
     if (row >= this.high) this.high = row + 1;
-  }
-
-  private growChanged(): void {
-    const bigger = new Uint32Array(this.changed.length * 2);
-    bigger.set(this.changed);
-    this.changed = bigger;
   }
 
   changedRows(): number {
@@ -69,27 +69,41 @@ export class ColumnTable {
 
   /** The sum over all rows as they are now (C3). */
   sum(): HashSum {
-    for (let i = 0; i < this.changedCount; i++) {
-      const row = this.changed[i] as number;
-      if (this.dirty[row] === CHANGED) this.rehashRow(row);
-      this.dirty[row] = SUMMED;
-    }
+    const rows = this.unsummed.subarray(0, this.unsummedCount);
+    for (let i = 0; i < rows.length; i++) this.dirty[rows[i] as number] = SUMMED;
+    this.rehashRows(rows);
+    this.unsummedCount = 0;
     return this.total;
+  }
+
+  /** To be called between entries: takes many changed rows into the sum (C3). */
+  keepUp(): void {
+    if (this.unsummedCount >= REHASH_ROWS) this.sum();
   }
 
   /** As sum(), after rows were laid back. */
   rehash(): HashSum {
-    for (let row = 1; row < this.high && row <= this.capacity; row++) this.rehashRow(row);
+    const end = Math.min(this.high, this.capacity + 1);
+    const rows = new Uint32Array(REHASH_ROWS);
+    for (let from = 1; from < end; from += REHASH_ROWS) {
+      const count = Math.min(REHASH_ROWS, end - from);
+      for (let i = 0; i < count; i++) rows[i] = from + i;
+      this.rehashRows(rows.subarray(0, count));
+    }
     return this.total;
   }
 
-  private rehashRow(row: number): void {
-    const before = this.hashes[row] as number;
-    const hash = hashOf(this.words, row);
-    if (hash === before) return;
-    this.hashes[row] = hash;
-    this.total.remove(before);
-    this.total.add(hash);
+  private rehashRows(rows: Uint32Array): void {
+    const hashes = hashesOf(this.words, rows);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as number;
+      const before = this.hashes[row] as number;
+      const hash = hashes[i] as number;
+      if (hash === before) continue;
+      this.hashes[row] = hash;
+      this.total.remove(before);
+      this.total.add(hash);
+    }
   }
 
   takeChanged(): Uint32Array {
@@ -163,28 +177,46 @@ function wordsOf(column: Column): Words {
   return { values: new Uint32Array(column.buffer, column.byteOffset, column.length * 2), wide: true };
 }
 
-/** Hash of a row's number and of all that it holds; 0 for a row of zeros. */
-function hashOf(words: readonly Words[], row: number): number {
-  let hash = row;
-  let bits = 0;
-  for (let i = 0; i < words.length; i++) {
-    const { values, wide } = words[i] as Words;
-    if (wide) {
-      const low = values[row * 2] as number;
-      bits |= low;
-      hash = mixed(hash, low);
-    }
-    const value = values[wide ? row * 2 + 1 : row] as number;
-    bits |= value;
-    hash = mixed(hash, value);
+/** Hashes of rows' numbers and of all that they hold; 0 for rows of zeros. Column by column, as memory lies. */
+function hashesOf(words: readonly Words[], rows: Uint32Array): Uint32Array {
+  const hashes = rows.slice();
+  const bits = new Uint32Array(rows.length);
+  for (const { values, wide } of words) {
+    if (wide) mixWide(values as Uint32Array, rows, hashes, bits);
+    else mixNarrow(values, rows, hashes, bits);
   }
-  return bits === 0 ? 0 : mix32(hash);
+  for (let i = 0; i < rows.length; i++) hashes[i] = bits[i] === 0 ? 0 : mix32(hashes[i] as number);
+  return hashes;
+}
+
+function mixWide(values: Uint32Array, rows: Uint32Array, hashes: Uint32Array, bits: Uint32Array): void {
+  for (let i = 0; i < rows.length; i++) {
+    const at = (rows[i] as number) * 2;
+    const low = values[at] as number;
+    const high = values[at + 1] as number;
+    bits[i] = (bits[i] as number) | low | high;
+    hashes[i] = mixed(mixed(hashes[i] as number, low), high);
+  }
+}
+
+function mixNarrow(values: Column, rows: Uint32Array, hashes: Uint32Array, bits: Uint32Array): void {
+  for (let i = 0; i < rows.length; i++) {
+    const value = values[rows[i] as number] as number;
+    bits[i] = (bits[i] as number) | value;
+    hashes[i] = mixed(hashes[i] as number, value);
+  }
 }
 
 function mixed(hash: number, word: number): number {
   const spread = Math.imul(word, 0xcc9e2d51);
   const both = hash ^ Math.imul((spread << 15) | (spread >>> 17), 0x1b873593);
   return (Math.imul((both << 13) | (both >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+function doubled(list: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const bigger = new Uint32Array(list.length * 2);
+  bigger.set(list);
+  return bigger;
 }
 
 function aligned(offset: number): number {

@@ -65,6 +65,23 @@ test("one flipped bit of any column of any row, two rows that swapped, or a row 
   assert.notEqual(table.sum().text(), before);
 });
 
+test("what many entries change is summed in between, and changes again afterwards", () => {
+  const count = 20_000;
+  const values = new Uint32Array(count + 1);
+  const table = new ColumnTable("t", count, [values], 4096);
+  const other = new ColumnTable("t", count, [values], 4096);
+  for (let round = 1; round <= 3; round++) {
+    for (let row = round; row <= count; row += round) {
+      table.touch(row);
+      values[row] = row * round;
+      if (row % 7 === 0) table.keepUp();
+    }
+  }
+  for (let page = 0; page * table.pageRows <= count; page++) other.restorePage(page, table.copyPage(page));
+  assert.equal(table.sum().text(), other.rehash().text());
+  assert.equal(table.takeChanged().length, count);
+});
+
 function lived(): Machine {
   const machine = new Machine();
   machine.create("a", spec(everySecond), NOON);
@@ -117,5 +134,6 @@ test("H8: rows that were loaded otherwise than the checkpoint was made are refus
   const scalars = machine.state.encodeScalars();
   const other = machine.restarted();
   other.state.jobs.dueAtMs[1] = NOON;
-  assert.throws(() => other.state.restoreScalars(scalars, machine.state.appliedIndex), /jobs that were loaded are not those of the checkpoint/);
+  const load = (): void => other.state.restoreScalars(scalars, machine.state.appliedIndex);
+  assert.throws(load, /jobs that were loaded are not those of the checkpoint/);
 });

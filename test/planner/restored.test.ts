@@ -14,7 +14,9 @@ import { at, everySecond, hourly, HOUR, NOON, plainClass, planOf, SECOND, spec }
 import type { Machine } from "../jobs/machine.ts";
 import { Leader } from "./leader.ts";
 
-const restore: RestoredCommand = { kind: "restored", reason: "restore", clusterId: "new", atMs: NOON + 2 * HOUR, catchUp: false, tokenFloor: 0 };
+const restore: RestoredCommand = {
+  kind: "restored", reason: "restore", clusterId: "new", atMs: NOON + 2 * HOUR, catchUp: false, tokenFloor: 0,
+};
 
 /** The backup was made at noon; it is two hours later when its state begins another life. */
 function carry(leader: Leader, part: Partial<RestoredCommand> = {}): void {
