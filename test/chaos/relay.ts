@@ -5,13 +5,15 @@
 
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
-import { freePorts } from "../support/processes.ts";
 import type { Random } from "../schedule/random.ts";
 import type { Network, Place } from "./network.ts";
 
 const RETRANSMIT_MS = 200;
 const SLOW_MS = 120;
 const CHUNKS_WAITING_MAX = 64;
+/** Below what systems give to outgoing connections, so that nobody takes a port while its node is down. */
+const PORT_MIN = 10_000;
+const PORT_MAX = 32_000;
 
 /** What all links suffer at the moment. */
 class Weather {
@@ -106,15 +108,17 @@ export class RelayNetwork implements Network {
 
   static async open(ids: readonly string[], random: Random): Promise<RelayNetwork> {
     const network = new RelayNetwork(random);
-    const ports = await freePorts(2 * ids.length);
+    const ports = await quietPorts((ids.length + 1) * ids.length);
     for (const [at, id] of ids.entries()) {
       network.places.set(id, { peer: `127.0.0.1:${ports[2 * at]}`, api: `127.0.0.1:${ports[2 * at + 1]}`, launcher: [] });
     }
-    for (const from of ids) for (const to of ids) if (from !== to) await network.open(from, to, ports[2 * ids.indexOf(to)] as number);
+    const relayPorts = ports.slice(2 * ids.length);
+    for (const from of ids) for (const to of ids) if (from !== to) await network.open(from, to, relayPorts.pop() ?? 0);
     return network;
   }
 
-  private async open(from: string, to: string, port: number): Promise<void> {
+  private async open(from: string, to: string, listenPort: number): Promise<void> {
+    const port = Number(this.place(to).peer.split(":")[1]);
     const server = createServer({ noDelay: true }, (near) => {
       const far = connect({ host: "127.0.0.1", port, noDelay: true });
       const ways = [
@@ -128,7 +132,7 @@ export class RelayNetwork implements Network {
       near.on("close", forget);
       far.on("close", forget);
     });
-    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(listenPort, "127.0.0.1", resolve));
     this.links.set(`${from}>${to}`, server);
   }
 
@@ -140,7 +144,8 @@ export class RelayNetwork implements Network {
 
   peerOf(from: string, to: string): string {
     const link = this.links.get(`${from}>${to}`);
-    return link === undefined ? this.place(to).peer : `127.0.0.1:${(link.address() as AddressInfo).port}`;
+    if (link === undefined) throw new Error(`no link from ${from} to ${to}`);
+    return `127.0.0.1:${(link.address() as AddressInfo).port}`;
   }
 
   async cut(from: readonly string[], to: readonly string[]): Promise<void> {
@@ -166,4 +171,24 @@ export class RelayNetwork implements Network {
     for (const server of this.links.values()) server.close();
     for (const pipe of this.pipes) pipe.close();
   }
+}
+
+/** Free ports of loopback. Programs that look for them at the same time begin at different places. */
+async function quietPorts(count: number): Promise<number[]> {
+  const found: number[] = [];
+  let port = PORT_MIN + ((process.pid * 97) % (PORT_MAX - PORT_MIN));
+  for (let tried = 0; found.length < count; tried++) {
+    if (tried > PORT_MAX - PORT_MIN) throw new Error("there are no free ports on loopback");
+    if (await isFree(port)) found.push(port);
+    port = port + 1 < PORT_MAX ? port + 1 : PORT_MIN;
+  }
+  return found;
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }

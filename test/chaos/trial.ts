@@ -27,10 +27,11 @@ export type Trial = {
 };
 
 /** All run, all say the same leader, the leader hears from all, and all have applied what was committed when this began. */
-export async function whole(stage: Stage, meanwhile: () => void = () => undefined): Promise<void> {
+export async function whole(stage: Stage, ends?: Ends): Promise<void> {
   let goal: number | undefined;
   await until("the cluster is whole", WHOLE_WITHIN_MS, async () => {
-    meanwhile();
+    if (ends !== undefined) ends.startAgain();
+    else for (const node of stage.nodes) if (!node.isRunning) throw new Error(`${node.id} has ended:\n${node.tail}`);
     const looks = await stage.looks();
     const leaders = new Set(looks.map((look) => look?.leader_id ?? ""));
     const [id = ""] = leaders;
@@ -52,7 +53,7 @@ export async function tryOut(fault: Fault, stage: Stage, load: Load): Promise<Tr
   const [atWriteMs, atDueMs] = await Promise.all([
     until("a change is acknowledged", WHOLE_WITHIN_MS, () => load.firstAckAfter(struckMs)),
     until("a due job starts", WHOLE_WITHIN_MS, () => load.firstStartAfter(struckMs)),
-    whole(stage, () => ends.startAgain()),
+    whole(stage, ends),
   ]).catch((error: Error) => {
     throw new Error(`${fault.name} on ${whom}: ${error.message}\n${stage.nodes.map((node) => node.tail).join("\n")}`);
   });
