@@ -54,6 +54,8 @@ export type Config = {
   /** Networks (CIDR) that http jobs may reach beyond public addresses. */
   readonly http: { readonly allowAddresses: readonly string[] };
   readonly shell: { readonly enabled: boolean };
+  /** How long ended executions and ended jobs are kept; that of the leader counts. */
+  readonly history: { readonly retentionDays: number };
   readonly log: { readonly level: LogLevel };
   /** `module` is an absolute path or the name of a package. */
   readonly plugins: readonly { readonly type: string; readonly module: string }[];
@@ -121,6 +123,7 @@ export function loadConfig(given: ConfigSources): Config {
     worker: { slots: settingOf<number>(sources, keys.slots)?.value ?? SLOTS_DEFAULT, tags: tagsOf(sources) },
     http: { allowAddresses: settingOf<readonly string[]>(sources, keys.allowAddresses)?.value ?? [] },
     shell: { enabled: settingOf<boolean>(sources, keys.shellEnabled)?.value ?? false },
+    history: { retentionDays: settingOf<number>(sources, keys.retentionDays)?.value ?? limits.historyRetentionDefaultDays },
     log: { level: settingOf<LogLevel>(sources, keys.logLevel)?.value ?? "info" },
     plugins,
     tls,

@@ -67,6 +67,10 @@ export const keys = {
     "shell.enabled", "boolean", "true or false", "false", "whether shell jobs may run here",
     (value) => typeof value === "boolean",
   ),
+  retentionDays: key(
+    "history.retention_days", "integer", `an integer from 1 to ${limits.historyRetentionMaxDays}`, String(limits.historyRetentionDefaultDays),
+    "days that ended executions, and jobs that have ended, are kept", between(1, limits.historyRetentionMaxDays),
+  ),
   logLevel: key(
     "log.level", "text", `one of ${logLevels.join(", ")}`, "info", "how much is logged",
     (value) => logLevels.some((level) => level === value),

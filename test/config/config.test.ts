@@ -28,6 +28,7 @@ test("defaults of a node alone", (t) => {
     worker: { slots: 100, tags: [] },
     http: { allowAddresses: [] },
     shell: { enabled: false },
+    history: { retentionDays: 30 },
     log: { level: "info" },
     plugins: [],
     tls: undefined,

@@ -82,8 +82,8 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: "src/jobs/applychanges.ts",
-        find: "if (reschedule && paused === 0) jobs.dueAtMs[job] = nextDueMs;",
-        put: "if (paused === 0) jobs.dueAtMs[job] = nextDueMs;",
+        find: "if (reschedule && paused === 0) {",
+        put: "if (paused === 0) {",
       },
       { file: "src/jobs/applyitems.ts", find: " &&\n    item.atMs > (jobs.lastAtMs[job] as number)", put: "" },
     ],
