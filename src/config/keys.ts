@@ -68,7 +68,7 @@ export const keys = {
     (value) => typeof value === "boolean",
   ),
   retentionDays: key(
-    "history.retention_days", "integer", `an integer from 1 to ${limits.historyRetentionMaxDays}`, String(limits.historyRetentionDefaultDays),
+    "history.retention_days", "integer", `an integer from 1 to ${limits.historyRetentionMaxDays}`, "30",
     "days that ended executions, and jobs that have ended, are kept", between(1, limits.historyRetentionMaxDays),
   ),
   logLevel: key(
