@@ -137,21 +137,32 @@ export class Core {
     if (this.role === "leader") this.followPeers();
   }
 
-  /** Who stays keeps its progress, except a voter that becomes a learner: what it promised as a voter is not built on any more. */
+  /**
+   * Who stays what it was keeps its progress. Who becomes a voter or a learner begins anew: what a learner acknowledged is not
+   * promised, since it may lose its disk, and what it says from now on is.
+   */
   private followPeers(): void {
     const kept = new Map(this.progress);
     this.progress.clear();
     for (const id of this.others) {
       const learner = !this.otherVoters.includes(id);
       const before = kept.get(id);
-      const stays = before !== undefined && (before.learner || !learner);
-      const peer = stays ? before : new Progress(id, this.log.lastIndex + 1, learner, this.nowMs);
-      peer.learner = learner;
-      this.progress.set(id, peer);
+      const fresh = (): Progress => new Progress(id, before?.next ?? this.log.lastIndex + 1, learner, this.nowMs);
+      this.progress.set(id, before?.learner === learner ? before : fresh());
     }
     this.peers = [...this.progress.values()];
     this.appendsDue = true;
     if (this.transferTo !== undefined && !this.otherVoters.includes(this.transferTo)) this.transferTo = undefined;
+  }
+
+  /**
+   * A voter; or one that would be none any more by an entry that is not known to be committed: it may be the only node that holds what
+   * the voters need, and then nobody else can be elected. Its own vote does not count.
+   */
+  get mayCampaign(): boolean {
+    if (this.isVoter) return true;
+    const committed = this.memberships.at(this.commit).membership;
+    return committed.voters.some((set) => set.includes(this.id));
   }
 
   /** New or wiped, and told nothing yet: what it may have promised before is not known. */
@@ -214,7 +225,7 @@ export class Core {
 
   /** Both kinds of candidate follow nobody. */
   becomeCandidate(role: "pre_candidate" | "candidate"): void {
-    assert(this.role !== "leader" && this.isVoter, "only a voter that does not lead campaigns");
+    assert(this.role !== "leader" && this.mayCampaign, "only a voter that does not lead campaigns");
     this.role = role;
     if (role === "candidate") {
       this.term++;

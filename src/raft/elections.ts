@@ -21,7 +21,7 @@ const EMPTY = new Uint8Array(0);
 export function onElectionTimeout(core: Core): void {
   const write = core.writeInFlight;
   const diskStalled = write !== undefined && core.nowMs - write.sinceMs >= core.options.electionTimeoutMs;
-  if (!core.isVoter || diskStalled) {
+  if (!core.mayCampaign || diskStalled) {
     core.armElection();
     return;
   }

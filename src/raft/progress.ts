@@ -17,7 +17,7 @@ export class Progress {
   match = 0;
   next: number;
   state: "probe" | "replicate" | "snapshot" | "regressed" = "probe";
-  learner: boolean;
+  readonly learner: boolean;
   /** A probe is on the way. */
   probing = false;
   /** The highest commit that appends on the way or received have told. */

@@ -1,9 +1,10 @@
 // Owns: random runs of whole clusters with every fault the core must bear: lost, doubled, reordered messages, cut links, slow and
-// dying disks, crashes, clocks that jump. Safety is checked after every event; at the end, with all faults gone, the cluster must work.
+// dying disks, crashes, clocks that jump, logs that are compacted, snapshots, members that come and go. Safety is checked after every event; at the end, with all faults gone, the cluster must work.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NodeId } from "../../src/raft/types.ts";
+import type { MembershipAt, NodeId } from "../../src/raft/types.ts";
+import { decodeMembership } from "../../src/raft/membership.ts";
 import { type Flying, SimCluster, type SimNode } from "./cluster.ts";
 
 const SEEDS = Number(process.env["RAFT_SEEDS"] ?? 600);
@@ -16,6 +17,8 @@ class RandomRun {
   readonly cluster: SimCluster;
   readonly random: () => number;
   readonly ids: NodeId[];
+  /** Whether members change in this run. */
+  readonly changes: boolean;
   proposals = 0;
   contexts = 0;
   readonly proposed: Pending[] = [];
@@ -25,17 +28,19 @@ class RandomRun {
   readonly answered = new Set<number>();
 
   constructor(seed: number) {
-    const shapes: [number, number][] = [[1, 0], [3, 0], [3, 1], [5, 0], [2, 0]];
-    const [voters, learners] = shapes[seed % shapes.length] as [number, number];
-    this.ids = Array.from({ length: voters + learners }, (_, i) => String(i + 1));
-    const membership = { voters: [this.ids.slice(0, voters)], learners: this.ids.slice(voters) };
+    const shapes = [[1, 0, 0], [3, 0, 0], [3, 1, 0], [5, 0, 0], [2, 0, 0], [3, 0, 2], [1, 0, 3], [4, 1, 1], [3, 1, 3]] as const;
+    const [voters, learners, spare] = shapes[seed % shapes.length] as (typeof shapes)[number];
+    this.ids = Array.from({ length: voters + learners + spare }, (_, i) => String(i + 1));
+    const founders = { voters: [this.ids.slice(0, voters)], learners: this.ids.slice(voters, voters + learners) };
+    this.changes = seed % 4 !== 0;
     const small = seed % 3 === 0;
-    this.cluster = new SimCluster(membership, seed, {
+    const options = {
       appendMaxBytes: small ? 60 : 1 << 20,
       logCacheMaxBytes: small ? 50 : 1 << 20,
       uncommittedMaxBytes: 200,
       appendsInFlightMax: 1 + (seed % 3),
-    });
+    };
+    this.cluster = new SimCluster(founders, seed, options, this.ids.slice(voters + learners));
     this.random = this.cluster.random;
     for (const id of this.ids) this.cluster.start(id);
   }
@@ -52,9 +57,12 @@ class RandomRun {
     else if (dice < 65) this.clock(node);
     else if (dice < 80) this.propose(this.random() < 0.7 ? this.pick([...this.cluster.leaders(), node]) : node);
     else if (dice < 86) this.read(node);
-    else if (dice < 97) this.disk(node);
+    else if (dice < 95.4) this.disk(node);
+    else if (dice < 96.4) this.compact(node);
+    else if (dice < 97) this.change(node);
     else if (dice < 98) this.power(node);
     else this.rare(node);
+    this.deliverSnapshots(0.1);
     this.checkReads();
   }
 
@@ -103,12 +111,74 @@ class RandomRun {
   power(node: SimNode): void {
     for (const other of this.cluster.nodes.values()) if (other.raft === undefined) return this.cluster.start(other.id);
     if (node.raft === undefined) return;
-    // What was asked of a node that dies is never answered.
-    for (const [context, asker] of this.askers) if (asker === node.id) this.asked.delete(context);
-    // A checkpoint of the state machine never runs ahead of the log's disk.
-    if (this.random() < 0.5) node.store.appliedIndex = Math.min(node.core.status().applied, node.store.lastIndex);
-    if (node.store.appliedIndex > node.core.status().durableIndex) node.store.appliedIndex = 0;
+    this.forgetReads(node.id);
+    if (this.random() < 0.5) this.cluster.checkpoint(node);
     this.cluster.crash(node.id, this.random() < 0.3);
+    if (this.changes && this.random() < 0.5 && this.mayLose(node.id)) this.cluster.wipe(node.id);
+  }
+
+  /** What was asked of a node that dies is never answered. */
+  forgetReads(id: NodeId): void {
+    for (const [context, asker] of this.askers) if (asker === id) this.asked.delete(context);
+  }
+
+  /** A checkpoint, and some of what it holds leaves the log. */
+  compact(node: SimNode): void {
+    if (node.raft === undefined || !this.cluster.checkpoint(node)) return;
+    const { base, appliedIndex } = node.store;
+    node.store.compact(appliedIndex - Math.floor(this.random() ** 2 * (appliedIndex - base.index)));
+  }
+
+  /** Any change that a leader might be asked for, except that nobody becomes a voter who has nothing yet. */
+  change(node: SimNode): void {
+    const asked = this.pick([...this.cluster.leaders(), node]);
+    if (!this.changes || asked.raft === undefined) return;
+    const { voters, learners } = asked.core.membership().membership;
+    const now = voters.at(-1) ?? [];
+    const able = this.ids.filter((id) => now.includes(id) || (learners.includes(id) && this.cluster.node(id).store.lastIndex > 0));
+    const wild = this.random() < 0.3;
+    const one = this.pick(this.ids);
+    const isVoter = (id: NodeId): boolean => (wild ? this.random() < 0.6 : now.includes(id) !== (id === one));
+    const next = able.filter((id) => isVoter(id));
+    const rest = this.ids.filter((id) => !next.includes(id) && this.random() < 0.6);
+    const places = new Map(next.map((id) => [id, `place of ${id}`]));
+    asked.core.changeMembership({ voters: next, learners: rest, places }, asked.nowMs);
+    this.cluster.pump(asked);
+  }
+
+  /**
+   * A disk may be lost once a change is committed after which the node is no voter, and nothing newer makes it one again. The founding
+   * membership is in no log: a node that lost its disk would not hear of it.
+   */
+  mayLose(id: NodeId): boolean {
+    const known: MembershipAt[] = [];
+    let newest: MembershipAt | undefined;
+    for (const { raft, store } of this.cluster.nodes.values()) {
+      if (raft === undefined) {
+        known.push(store.membership);
+        for (const { index, data } of store.membershipEntries()) known.push({ index, membership: decodeMembership(data) });
+        continue;
+      }
+      const committed = raft.membershipAt(raft.status().commit);
+      known.push(raft.membership());
+      if (newest === undefined || committed.index > newest.index) newest = committed;
+    }
+    if (newest === undefined || newest.index === 0) return false;
+    const from = newest.index;
+    return !known.some(({ index, membership }) => index >= from && membership.voters.flat().includes(id));
+  }
+
+  /** What leaders asked for arrives, from them or from another node, or fails. */
+  deliverSnapshots(chance: number): void {
+    for (const leader of this.cluster.leaders()) {
+      if (leader.snapshots.length === 0 || this.random() >= chance) continue;
+      const to = leader.snapshots.shift() as NodeId;
+      const from = this.pick([leader, ...this.cluster.running.filter((node) => node.id !== to)]);
+      const fails = this.random() < 0.2 || this.cluster.node(to).raft === undefined || from.id === to;
+      if (!fails && this.cluster.checkpoint(from) && this.cluster.install(from.id, to)) this.forgetReads(to);
+      leader.raft?.snapshotFailed(to);
+      if (leader.raft !== undefined) this.cluster.pump(leader);
+    }
   }
 
   rare(node: SimNode): void {
@@ -158,17 +228,27 @@ class RandomRun {
       if (node.store.pending !== undefined) cluster.land(node);
       cluster.pump(node);
     }
-    cluster.run(8000, 25);
+    for (const leader of cluster.leaders()) for (const { id } of leader.core.status().peers) leader.core.snapshotFailed(id);
+    for (let passed = 0; passed < 9000; passed += 100) {
+      cluster.run(100, 25);
+      this.deliverSnapshots(1);
+    }
     const leaders = cluster.leaders();
     assert.equal(leaders.length, 1, "one leader when all is well");
     const leader = leaders[0] as SimNode;
     this.propose(leader);
     for (const node of cluster.running) this.read(node);
-    cluster.run(500, 25);
+    cluster.run(1500, 25);
     this.checkReads();
     const commit = leader.core.status().commit;
     assert.equal(commit, leader.core.status().lastIndex);
+    const { index, membership } = leader.core.membership();
+    assert.ok(index <= commit && membership.voters.length === 1, "no change is under way");
+    assert.ok(membership.voters.flat().includes(leader.id), "the leader is a voter");
+    const members = [...membership.voters.flat(), ...membership.learners];
     for (const node of cluster.running) {
+      if (!members.includes(node.id)) continue;
+      assert.deepEqual(node.core.membership(), leader.core.membership());
       assert.equal(node.core.status().applied, commit, `node ${node.id} has applied everything`);
       assert.equal(node.core.status().invalidMessages, 0);
     }
