@@ -96,7 +96,12 @@ export const cluster = Type.Object({
   leader_id: orNull(text),
   commit_index: count,
   members: Type.Array(
-    Type.Object({ id: text, role: text, api: text, peer: text, healthy: Type.Boolean(), applied_index: orNull(count), version: text }),
+    Type.Object({
+      id: text, role: Type.Enum(["leader", "voter", "learner"]),
+      state: Type.Enum(["up", "catching_up", "snapshot", "regressed", "unreachable", "no_leader"]),
+      api: text, peer: text, healthy: Type.Boolean(), applied_index: orNull(count), match_index: orNull(count), lag: orNull(count),
+      clock_skew_ms: orNull(Type.Integer()), version: text,
+    }),
   ),
 });
 

@@ -100,8 +100,9 @@ export function presentCluster(view: ClusterView): Json {
     term: view.term,
     leader_id: view.leaderId ?? null,
     commit_index: view.commitIndex,
-    members: view.members.map(({ id, role, api, peer, healthy, appliedIndex, version }) => ({
-      id, role, api, peer, healthy, applied_index: appliedIndex ?? null, version,
+    members: view.members.map(({ id, role, state, api, peer, healthy, appliedIndex, matchIndex, lag, clockSkewMs, version }) => ({
+      id, role, state, api, peer, healthy,
+      applied_index: appliedIndex ?? null, match_index: matchIndex ?? null, lag: lag ?? null, clock_skew_ms: clockSkewMs ?? null, version,
     })),
   };
 }

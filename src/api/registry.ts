@@ -16,13 +16,13 @@ import { problem } from "./answers.ts";
 import { canonicalHash } from "./json.ts";
 import { InputError } from "./problem.ts";
 import type { FieldError } from "./problem.ts";
-import { isJobId, laterFields } from "./schemas.ts";
+import { isJobId, isMemberId, laterFields } from "./schemas.ts";
 
 export const PREFIX = "/api/v1";
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 /** What a path names; each is checked before use, and one that cannot exist is not found. */
-export type ParamName = "job_id" | "execution_id";
+export type ParamName = "job_id" | "execution_id" | "member_id";
 
 /** One request, checked. */
 export type Call<Body, Query> = {
@@ -160,9 +160,14 @@ function callOf(row: Route, request: FastifyRequest, principal: string): Call<un
   };
 }
 
+const paramFits: Readonly<Record<ParamName, (value: string) => boolean>> = {
+  job_id: isJobId,
+  execution_id: (value) => /^[a-z0-9]{1,16}-[a-z0-9]{1,11}$/.test(value),
+  member_id: isMemberId,
+};
+
 function checkedParam(name: ParamName, value: string): string {
-  const fits = name === "job_id" ? isJobId(value) : /^[a-z0-9]{1,16}-[a-z0-9]{1,11}$/.test(value);
-  if (fits) return value;
+  if (paramFits[name](value)) return value;
   const shown = JSON.stringify(value.slice(0, limits.jobIdMaxChars));
   throw new PawlError("not_found", `there is no ${name} ${shown}`, { field: name });
 }

@@ -118,6 +118,23 @@ export const preview = input({
 export type PreviewBody = Static<typeof preview>;
 export type PreviewItem = PreviewBody["schedules"][number];
 
+const MEMBER_ID = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";
+const HOST_PORT = "(?:\\[[0-9A-Fa-f:.]{2,45}\\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}";
+export const isMemberId = (value: string): boolean => new RegExp(MEMBER_ID).test(value);
+
+const memberId = Type.String({ pattern: MEMBER_ID });
+
+export const newMember = input({
+  id: memberId,
+  peer: Type.String({ pattern: `^${HOST_PORT}$`, description: "host:port for the other nodes" }),
+  api: Type.String({ pattern: `^(?:https?://)?${HOST_PORT}/?$`, description: "URL, or host:port, for clients" }),
+  role: optional(Type.Enum(["voter", "learner"])),
+});
+export type NewMemberBody = Static<typeof newMember>;
+
+export const transfer = input({ to: optional(memberId) });
+export const removeQuery = input({ force: optional(Type.Boolean({ description: "Also when the cluster bears fewer losses without it" })) });
+
 const executionStatusWords = ["queued", "running", "completed", "failed", "cancelled", "missed", "skipped", "unknown"] as const;
 const executionStatus = Type.Enum([...executionStatusWords]);
 const jobStatus = Type.Enum(["scheduled", "paused", ...executionStatusWords]);

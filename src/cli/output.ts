@@ -52,7 +52,8 @@ export function tableLines(paint: Paint, head: readonly string[], rows: readonly
 
 const styleOfStatus: Readonly<Record<string, Style>> = {
   completed: "green", up: "green", leader: "green", running: "cyan", started: "cyan", retrying: "yellow", queued: "yellow",
-  paused: "yellow", cancelling: "yellow", failed: "red", unknown: "red", down: "red", missed: "magenta", skipped: "gray", cancelled: "gray",
+  paused: "yellow", cancelling: "yellow", failed: "red", unknown: "red", down: "red", unreachable: "red",
+  regressed: "red", no_leader: "red", catching_up: "yellow", snapshot: "yellow", missed: "magenta", skipped: "gray", cancelled: "gray",
 };
 
 export function statusText(paint: Paint, status: string): string {

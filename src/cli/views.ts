@@ -34,10 +34,15 @@ export function nodeTable(nodes: readonly Node[], paint: Paint): TableView {
 
 export function memberTable(cluster: Cluster, paint: Paint): TableView {
   const rows = cluster.members.map((member) => [
-    plain(member.id), statusText(paint, member.role), member.healthy ? "yes" : paint("red", "no"),
-    plain(member.api), plain(member.peer), plain(member.applied_index), plain(member.version),
+    plain(member.id), statusText(paint, member.role), statusText(paint, member.state), plain(member.applied_index),
+    plain(member.lag), skewText(member.clock_skew_ms), plain(member.version), member.healthy ? "yes" : paint("red", "no"),
+    plain(member.api), plain(member.peer),
   ]);
-  return { head: ["MEMBER", "ROLE", "HEALTHY", "API", "PEER", "APPLIED", "VERSION"], rows };
+  return { head: ["MEMBER", "ROLE", "STATE", "APPLIED", "LAG", "CLOCK", "VERSION", "HEALTHY", "API", "PEER"], rows };
+}
+
+function skewText(skewMs: number | null | undefined): string {
+  return skewMs === null || skewMs === undefined ? "" : `${skewMs < 0 ? "" : "+"}${skewMs} ms`;
 }
 
 /** One thing as rows of name and value; values that are objects as JSON. Absent ones are left out. */

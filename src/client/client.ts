@@ -11,8 +11,8 @@ import { sentEvents } from "./eventstream.ts";
 import { TransportError, networkTransport } from "./transport.ts";
 import type { Transport } from "./transport.ts";
 import type {
-  CancelledExecution, ChangeOptions, Changed, Cluster, Execution, ExecutionFilter, Job, JobChange, JobFilter, ListedJob, NewJob, Node,
-  Output, Page, PageOptions, PawlEvent, Preview, PreviewedSchedule, ReadOptions, Triggered,
+  CancelledExecution, ChangeOptions, Changed, Cluster, Execution, ExecutionFilter, Job, JobChange, JobFilter, ListedJob, NewJob, NewMember,
+  Node, Output, Page, PageOptions, PawlEvent, Preview, PreviewedSchedule, ReadOptions, Triggered,
 } from "./types.ts";
 
 const API = "/api/v1";
@@ -51,11 +51,7 @@ export function createClient(options: ClientOptions) {
       preview: async (schedules: readonly PreviewedSchedule[]): Promise<Preview[]> =>
         (await json<{ results: Preview[] }>({ method: "POST", path: `${API}/schedules/preview`, body: { schedules } })).results,
     },
-    cluster: {
-      status: (read: ReadOptions = {}) => json<Cluster>({ method: "GET", path: `${API}/cluster${queryOf(read)}` }),
-      /** Says that the leader's clock is right, after a gap so long that it waits for that. */
-      confirmClock: () => json<{ status: "confirmed" }>({ method: "POST", path: `${API}/cluster/clock/confirm`, change: true }),
-    },
+    cluster: clusterCalls(json),
     nodes: { list: (read: ReadOptions = {}) => json<Node[]>({ method: "GET", path: `${API}/nodes${queryOf(read)}` }) },
     /** Events as they happen, over broken connections, none twice. Ends with `signal`; throws "gone" when some were dropped. */
     events: (given: EventOptions = {}) => events(caller, given),
@@ -86,6 +82,26 @@ function jobCalls(caller: Caller, json: Json) {
     /** All jobs that fit, fetched page by page while they are read. */
     list: (filter: JobFilter = {}) => pages<ListedJob>(caller, `${API}/jobs`, filter),
     page: (filter: JobFilter & PageOptions = {}) => page<ListedJob>(caller, `${API}/jobs`, filter),
+  };
+}
+
+/** Changes answer with the cluster, which may not show yet what was asked for: ask its status until it does. */
+function clusterCalls(json: Json) {
+  const path = (rest: string): string => `${API}/cluster${rest}`;
+  const change = (method: "POST" | "DELETE", at: string, body?: unknown): Promise<Cluster> =>
+    json<Cluster>({ method, path: at, body, change: true });
+  const member = (id: string, rest = ""): string => path(`/members/${encodeURIComponent(id)}${rest}`);
+  return {
+    status: (read: ReadOptions = {}) => json<Cluster>({ method: "GET", path: path(queryOf(read)) }),
+    /** Says that the leader's clock is right, after a gap so long that it waits for that. */
+    confirmClock: () => json<{ status: "confirmed" }>({ method: "POST", path: path("/clock/confirm"), change: true }),
+    add: (added: NewMember) => change("POST", path("/members"), added),
+    /** Refused when the cluster would bear fewer losses without it, unless `force` is true. */
+    remove: (id: string, options: { force?: boolean } = {}) =>
+      change("DELETE", member(id, queryOf({ force: options.force === true ? "true" : undefined }))),
+    promote: (id: string) => change("POST", member(id, "/promote")),
+    /** Hands leadership to this member, or to the voter that is furthest. */
+    transfer: (to?: string) => change("POST", path("/transfer"), to === undefined ? {} : { to }),
   };
 }
 

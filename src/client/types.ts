@@ -102,16 +102,24 @@ export type PreviewedSchedule = Omit<Schedule, "at"> & { after?: string; count?:
 export type Preview = { next: string[] } | { error: { code: string; detail: string; field?: string } };
 
 export type Node = { node_id: string; state: "up" | "down"; session: number; slots: number; running: number; tags: string[] };
+/** Numbers are null where the node that was asked does not know them: of the others' progress only the leader does. */
 export type ClusterMember = {
   id: string;
-  role: "leader" | "follower" | "candidate" | "unknown";
+  role: "leader" | "voter" | "learner";
+  state: "up" | "catching_up" | "snapshot" | "regressed" | "unreachable" | "no_leader";
   api: string;
   peer: string;
   healthy: boolean;
-  /** Null where the node that was asked does not know it. */
   applied_index: number | null;
+  match_index: number | null;
+  /** Committed entries that it lacks. */
+  lag: number | null;
+  /** How far its wall clock is ahead of that of the node that was asked. */
+  clock_skew_ms: number | null;
   version: string;
 };
+/** `peer` is "host:port"; a voter, which is the default, begins as a learner and is promoted when it has caught up. */
+export type NewMember = { id: string; peer: string; api: string; role?: "voter" | "learner" };
 export type Cluster = {
   cluster_id: string;
   name: string;

@@ -77,6 +77,12 @@ export class TrustedClock {
     return sample && nowMs - sample.atMs < limits.clockSampleMaxMs ? sample.wallMs + (nowMs - sample.atMs) : undefined;
   }
 
+  /** How far another node's wall clock is ahead of this one's; undefined when it was not heard of late. */
+  skewMs(id: string): number | undefined {
+    const wallMs = this.wallOf(id, this.system.monotonicMs());
+    return wallMs === undefined ? undefined : Math.round(wallMs - this.system.wallMs());
+  }
+
   /** Another node whose wall clock agrees with a majority, to hand leadership to; undefined when none is known. */
   better(): string | undefined {
     const nowMs = this.system.monotonicMs();

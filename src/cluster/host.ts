@@ -2,7 +2,7 @@
 // thread of a real node; assemble.ts puts the replica together, src/core.ts gives it disk, links and a port.
 
 import { assert, BugError, messageOf, PawlError } from "../base/errors.ts";
-import type { ClusterView, MembershipRequest, MemberView } from "../jobs/views.ts";
+import type { ClusterView, MembershipRequest } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { System } from "../system.ts";
 import { formatAddress } from "../base/address.ts";
@@ -13,6 +13,7 @@ import type { LinkIdentity } from "../net/identity.ts";
 import { WorkerSession } from "../worker/session.ts";
 import { assemble } from "./assemble.ts";
 import type { Assembled, AssembleOptions } from "./assemble.ts";
+import { memberViews } from "./clusterview.ts";
 import { sweepKeys } from "./keysweep.ts";
 import { CoreMetrics } from "./metrics.ts";
 import { decodePlace } from "./members.ts";
@@ -321,19 +322,13 @@ export class Host {
     const { options } = this.parts;
     const { replica } = this.core;
     const status = replica.raft.status();
-    const members = options.members.map((member): MemberView => {
-      const self = member.id === options.node;
-      const peer = status.peers.find((each) => each.id === member.id);
-      const role = member.id === status.leader ? "leader" : self ? (status.role === "follower" ? "follower" : "candidate") : "follower";
-      return {
-        id: member.id,
-        role: self || this.peers.has(member.id) ? role : "unknown",
-        api: member.api,
-        peer: `${member.host}:${member.port}`,
-        healthy: self || this.peers.has(member.id),
-        appliedIndex: self ? replica.state.appliedIndex : peer?.match,
-        version: self ? options.version : (this.peers.get(member.id)?.version ?? ""),
-      };
+    const members = memberViews({
+      self: options.node,
+      version: options.version,
+      status,
+      membership: replica.raft.membership().membership,
+      versionOf: (id) => this.peers.get(id)?.version,
+      skewMs: (id) => replica.clock.skewMs(id),
     });
     return {
       clusterId: this.clusterId,

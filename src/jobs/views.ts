@@ -120,14 +120,29 @@ export type NodeView = {
   readonly tags: readonly string[];
 };
 
+/**
+ * How a member is doing: "catching_up" with the log, getting a "snapshot", "regressed" (it lost entries that it had acknowledged, and is
+ * to be resynchronised), "no_leader" of the node that was asked itself.
+ */
+export type MemberState = "up" | "catching_up" | "snapshot" | "regressed" | "unreachable" | "no_leader";
+
+/** Numbers are undefined where the node that was asked does not know them: of the others' progress only the leader does. */
 export type MemberView = {
   readonly id: string;
-  readonly role: "leader" | "follower" | "candidate" | "unknown";
+  readonly role: "leader" | "voter" | "learner";
+  readonly state: MemberState;
   readonly api: string;
   readonly peer: string;
+  /** Linked with the node that was asked. */
   readonly healthy: boolean;
-  /** Undefined where the node that was asked does not know it: of the others only the leader does. */
+  /** Of another member: the most that it can have applied. */
   readonly appliedIndex: number | undefined;
+  /** Up to where its disk holds the leader's log. */
+  readonly matchIndex: number | undefined;
+  /** Committed entries that it lacks. */
+  readonly lag: number | undefined;
+  /** How far its wall clock is ahead of that of the node that was asked. */
+  readonly clockSkewMs: number | undefined;
   readonly version: string;
 };
 

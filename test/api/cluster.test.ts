@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Compile } from "typebox/compile";
+import { PawlError } from "../../src/base/errors.ts";
 import * as answers from "../../src/api/answers.ts";
 import { ask, face } from "./harness.ts";
 
@@ -9,9 +10,75 @@ test("the cluster answers exactly as written", async () => {
   assert.deepEqual((await ask(api, "GET", "/api/v1/cluster")).json(), {
     cluster_id: "c-1", name: "test", term: 4, leader_id: "n1", commit_index: 42,
     members: [
-      { id: "n1", role: "leader", api: "127.0.0.1:7500", peer: "127.0.0.1:7501", healthy: true, applied_index: 42, version: "0.1.0" },
+      {
+        id: "n1", role: "leader", state: "up", api: "127.0.0.1:7500", peer: "127.0.0.1:7501", healthy: true,
+        applied_index: 42, match_index: 43, lag: 0, clock_skew_ms: 0, version: "0.1.0",
+      },
+      {
+        id: "n2", role: "learner", state: "catching_up", api: "127.0.0.1:7502", peer: "127.0.0.1:7503", healthy: true,
+        applied_index: null, match_index: null, lag: null, clock_skew_ms: null, version: "0.1.0",
+      },
     ],
   });
+});
+
+test("changes of the members are handed on as asked, and answered with 200 only when the cluster shows them (M1)", async () => {
+  const { api, backend } = await face();
+  const addresses = { peer: "10.0.0.9:7600", api: "https://10.0.0.9:7500/" };
+  const calls: [Parameters<typeof ask>[1], string, unknown, number][] = [
+    ["POST", "/members", { id: "n3", ...addresses }, 202],
+    ["POST", "/members", { id: "n2", ...addresses }, 202],
+    ["POST", "/members", { id: "n2", ...addresses, role: "learner" }, 200],
+    ["POST", "/members", { id: "n1", peer: "[::1]:7600", api: "a.example:7500" }, 200],
+    ["DELETE", "/members/n2", undefined, 202],
+    ["DELETE", "/members/n9?force=true", undefined, 200],
+    ["POST", "/members/n2/promote", undefined, 202],
+    ["POST", "/members/n1/promote", undefined, 200],
+    ["POST", "/transfer", {}, 200],
+    ["POST", "/transfer", { to: "n2" }, 202],
+    ["POST", "/transfer", { to: "n1" }, 200],
+  ];
+  for (const [method, path, body, status] of calls) {
+    const answer = await ask(api, method, `/api/v1/cluster${path}`, body);
+    assert.deepEqual([answer.statusCode, answer.json().cluster_id], [status, "c-1"], `${method} ${path}`);
+  }
+  const member = { peer: "10.0.0.9:7600", api: "10.0.0.9:7500" };
+  assert.deepEqual(backend.membership, [
+    { kind: "add", member: { id: "n3", ...member }, as: "voter" },
+    { kind: "add", member: { id: "n2", ...member }, as: "voter" },
+    { kind: "add", member: { id: "n2", ...member }, as: "learner" },
+    { kind: "add", member: { id: "n1", peer: "[::1]:7600", api: "a.example:7500" }, as: "voter" },
+    { kind: "remove", id: "n2", force: false },
+    { kind: "remove", id: "n9", force: true },
+    { kind: "promote", id: "n2" },
+    { kind: "promote", id: "n1" },
+  ]);
+  assert.deepEqual(backend.transfers, [undefined, "n2", "n1"]);
+});
+
+test("what cannot be a member is refused before the cluster hears of it, and its own refusals keep their code and outcome", async () => {
+  const { api, backend } = await face();
+  const good = { id: "n3", peer: "10.0.0.9:7600", api: "10.0.0.9:7500" };
+  const wrong: [object, string][] = [
+    [{ id: "../n3" }, "id"], [{ peer: "10.0.0.9" }, "peer"], [{ api: "ftp://10.0.0.9:7500" }, "api"], [{ role: "leader" }, "role"],
+    [{ vote: true }, "vote"],
+  ];
+  for (const [field, name] of wrong) {
+    const { code, field: at } = (await ask(api, "POST", "/api/v1/cluster/members", { ...good, ...field })).json();
+    assert.deepEqual([code, at], ["invalid", name]);
+  }
+  assert.equal((await ask(api, "DELETE", "/api/v1/cluster/members/a%20b")).json().code, "not_found");
+  assert.deepEqual([backend.membership, backend.transfers], [[], []]);
+  const refusals = [
+    ["change_pending", 409], ["would_lose_quorum", 409], ["already_member", 409], ["not_ready", 409], ["unknown_member", 404],
+    ["no_quorum", 503],
+  ] as const;
+  for (const [code, status] of refusals) {
+    backend.failure = new PawlError(code, "because");
+    const answer = await ask(api, "POST", "/api/v1/cluster/members/n2/promote");
+    const { code: said, outcome, detail } = answer.json();
+    assert.deepEqual([answer.statusCode, said, outcome, detail], [status, code, "rejected", "because"]);
+  }
 });
 
 test("nodes are an array", async () => {

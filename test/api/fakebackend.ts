@@ -147,7 +147,14 @@ export class FakeBackend implements Backend {
 export const fakeCluster: ClusterView = {
   clusterId: "c-1", name: "test", term: 4, leaderId: "n1", commitIndex: 42,
   members: [
-    { id: "n1", role: "leader", api: "127.0.0.1:7500", peer: "127.0.0.1:7501", healthy: true, appliedIndex: 42, version: "0.1.0" },
+    {
+      id: "n1", role: "leader", state: "up", api: "127.0.0.1:7500", peer: "127.0.0.1:7501", healthy: true,
+      appliedIndex: 42, matchIndex: 43, lag: 0, clockSkewMs: 0, version: "0.1.0",
+    },
+    {
+      id: "n2", role: "learner", state: "catching_up", api: "127.0.0.1:7502", peer: "127.0.0.1:7503", healthy: true,
+      appliedIndex: undefined, matchIndex: undefined, lag: undefined, clockSkewMs: undefined, version: "0.1.0",
+    },
   ],
 };
 

@@ -79,7 +79,8 @@ test("jobs, with every kind of schedule", async (t) => {
 
 test("an empty list, one thing, nodes and the cluster", async (t) => {
   const addresses = { api: "127.0.0.1:1", peer: "127.0.0.1:2" };
-  const member = { id: "node-a", role: "leader", ...addresses, healthy: true, applied_index: 9, version: "0.1.0" };
+  const known = { applied_index: 9, match_index: 9, lag: 0, clock_skew_ms: -12 };
+  const member = { id: "node-a", role: "leader", state: "up", ...addresses, healthy: true, ...known, version: "0.1.0" };
   const server = await fakeServer(t, {
     "GET /api/v1/jobs": { body: [] },
     "GET /api/v1/jobs/a%2Fb": { body: { ...job, labels: { a: "b" }, payload: null } },
@@ -93,8 +94,8 @@ test("an empty list, one thing, nodes and the cluster", async (t) => {
   assert.deepEqual(await told("node", "ls"), ["NODE    STATE  RUNNING  SLOTS  TAGS", "node-a  up     3        100    eu, gpu"]);
   assert.deepEqual(await told("cluster", "status"), [
     "cluster dev (c1): leader none, term 4",
-    "MEMBER  ROLE    HEALTHY  API          PEER         APPLIED  VERSION",
-    "node-a  leader  yes      127.0.0.1:1  127.0.0.1:2  9        0.1.0",
+    "MEMBER  ROLE    STATE  APPLIED  LAG  CLOCK   VERSION  HEALTHY  API          PEER",
+    "node-a  leader  up     9        0    -12 ms  0.1.0    yes      127.0.0.1:1  127.0.0.1:2",
   ]);
 });
 

@@ -121,10 +121,15 @@ test("a node that was away takes a member that it has not heard of, until it goe
   a.links.setPeers(addresses(a, b, d), 9);
   a.links.setPeers(addresses(a, b, d), 10);
   assert.deepEqual(a.watch.of("down"), []);
+  await d.links.close();
+  const again = makeNode("d", ports, { membership: 9, incarnation: 2, peers: addresses(a) });
+  await again.links.start();
+  // As a member, whatever it goes by.
+  await Promise.all([again.watch.until(() => upCount(again, "a") === 1), a.watch.until(() => upCount(a, "d") === 2)]);
   a.links.setPeers(addresses(a, b), 11);
-  await d.watch.until(() => d.watch.of("down").length === 1);
-  assert.deepEqual(a.watch.of("down").map(({ peer }) => peer), ["d"]);
-  await closeAll(a, b, d, old);
+  await again.watch.until(() => again.watch.of("down").length === 1);
+  assert.deepEqual(a.watch.of("up").map(({ peer }) => peer), ["b", "d", "d"]);
+  await closeAll(a, b, again, old);
 });
 
 test("a guest leaves when this node goes by a membership as new that does not have it", async () => {

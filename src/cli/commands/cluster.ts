@@ -1,4 +1,4 @@
-// Owns: `pawl cluster`: the state of the members, and the making of their certificates.
+// Owns: `pawl cluster`: the state of the members, and the making of their certificates. Changes of the members are in members.ts.
 // (T1) Certificates are made into a new folder only: nothing that may be in use is written over.
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -10,11 +10,12 @@ import { clusterOf } from "../../config.ts";
 import { makeCertificates } from "../../net/certificates.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { memberTable } from "../views.ts";
+import { addMembers } from "./members.ts";
 
 type CertsOptions = { readonly config: string; readonly out: string; readonly days: string };
 
 export function addCluster(program: Command, context: Context): void {
-  const cluster = program.command("cluster").description("look at the cluster and make its certificates");
+  const cluster = program.command("cluster").description("look at the cluster, change its members, make its certificates");
   cluster.command("status").description("show members and leader").action(async (_: unknown, command: Command) => {
     const options = command.optsWithGlobals<GlobalOptions>();
     const status = await context.connect(options).cluster.status();
@@ -23,6 +24,7 @@ export function addCluster(program: Command, context: Context): void {
     const { head, rows } = memberTable(status, context.out.paint);
     context.out.table(head, rows);
   });
+  addMembers(cluster, context);
   const confirm = "say that the leader's clock is right, when it waits for that after a gap of more than 400 days";
   cluster.command("confirm-clock").description(confirm).action(async (_: unknown, command: Command) => {
     const options = command.optsWithGlobals<GlobalOptions>();
