@@ -160,7 +160,8 @@ export class Replica {
         this.raft.step(from, frame.message, nowMs);
         if ((frame.message.kind === "append" || frame.message.kind === "heartbeat") && frame.message.term === this.raft.status().term) {
           this.contact.heardLeader(nowMs);
-          this.told ??= { commit: frame.message.commit, term: frame.message.term, atMs: nowMs };
+          const commit = frame.message.kind === "append" ? frame.message.commit : frame.message.leaderCommit;
+          this.told ??= { commit, term: frame.message.term, atMs: nowMs };
           this.freshen();
         }
         return;

@@ -1,5 +1,6 @@
 // Owns: a leader's heartbeats, their answers, and the linearizable reads that a round of them confirms.
 // (H1) A heartbeat tells a commit of at most what the peer acknowledged, because nothing proves that it holds more.
+//      How far the leader itself is it tells beside that, so that a peer knows how old its state is.
 // (H2) A read's round begins after the read came; answers to earlier rounds never confirm it.
 
 import type { Core } from "./core.ts";
@@ -17,7 +18,7 @@ export function beat(core: Core, periodic: boolean): void {
   core.roundDue = false;
   for (const peer of core.peers) {
     const commit = Math.min(peer.match, core.commit);
-    core.send(peer.id, { kind: "heartbeat", term: core.term, commit, round: core.round });
+    core.send(peer.id, { kind: "heartbeat", term: core.term, commit, round: core.round, leaderCommit: core.commit });
     peer.beat(core.round, periodic);
   }
   confirmReads(core);

@@ -29,7 +29,7 @@ export function isPlausible(core: Core, message: Message): boolean {
       if (!natural(message.match) || !natural(message.hintIndex) || !natural(message.hintTerm)) return false;
       return core.role !== "leader" || message.term !== core.term || message.match <= core.log.lastIndex;
     case "heartbeat":
-      return natural(message.commit) && natural(message.round);
+      return natural(message.commit) && natural(message.round) && natural(message.leaderCommit);
     case "heartbeat_reply":
       if (!natural(message.round) || !natural(message.lastIndex) || !natural(message.commit)) return false;
       if (core.role !== "leader" || message.term !== core.term) return true;

@@ -95,7 +95,7 @@ export type Message =
       readonly hintIndex: number;
       readonly hintTerm: number;
     }
-  | { readonly kind: "heartbeat"; readonly term: number; readonly commit: number; readonly round: number }
+  | { readonly kind: "heartbeat"; readonly term: number; readonly commit: number; readonly round: number; readonly leaderCommit: number }
   | { readonly kind: "heartbeat_reply"; readonly term: number; readonly round: number; readonly lastIndex: number; readonly commit: number }
   | { readonly kind: "read_index"; readonly term: number; readonly context: number }
   | { readonly kind: "read_index_reply"; readonly term: number; readonly context: number; readonly index: number; readonly ok: boolean }

@@ -40,7 +40,7 @@ export function encodeMessage(message: Message): unknown[] {
     case "append_reply":
       return [...head, message.accepted, message.match, message.hintIndex, message.hintTerm];
     case "heartbeat":
-      return [...head, message.commit, message.round];
+      return [...head, message.commit, message.round, message.leaderCommit];
     case "heartbeat_reply":
       return [...head, message.round, message.lastIndex, message.commit];
     case "read_index":
@@ -131,7 +131,7 @@ function decodeFields(kind: (typeof KINDS)[number], fields: Fields): Message {
     case "append_reply":
       return { kind, term, accepted: fields.flag(), match: fields.number(), hintIndex: fields.number(), hintTerm: fields.number() };
     case "heartbeat":
-      return { kind, term, commit: fields.number(), round: fields.number() };
+      return { kind, term, commit: fields.number(), round: fields.number(), leaderCommit: fields.number() };
     case "heartbeat_reply":
       return { kind, term, round: fields.number(), lastIndex: fields.number(), commit: fields.number() };
     case "read_index":

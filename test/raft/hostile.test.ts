@@ -50,7 +50,7 @@ class Hostile {
       { kind: "append", term, prevIndex: index, prevTerm: known ?? entryTerm, entries, commit: other },
       { kind: "append", term, prevIndex: index, prevTerm: entryTerm, entries, commit: index },
       { kind: "append_reply", term, accepted: this.flag(), match: index, hintIndex: other, hintTerm: entryTerm },
-      { kind: "heartbeat", term, commit: other, round },
+      { kind: "heartbeat", term, commit: other, round, leaderCommit: other },
       { kind: "heartbeat_reply", term, round, lastIndex: index, commit: other },
       { kind: "read_index", term, context: round },
       { kind: "read_index_reply", term, context: round, index, ok: this.flag() },

@@ -219,7 +219,7 @@ test("only a leader's word and a granted vote move the election timer", () => {
   assert.equal(raft.nextDeadlineMs(), deadline);
   raft.step("1", { kind: "vote", term: 3, lastIndex: 0, lastTerm: 0, transfer: false }, 900);
   assert.equal(raft.nextDeadlineMs(), 1900);
-  raft.step("1", { kind: "heartbeat", term: 3, commit: 0, round: 1 }, 950);
+  raft.step("1", { kind: "heartbeat", term: 3, commit: 0, round: 1, leaderCommit: 0 }, 950);
   raft.unreachable("1");
   assert.equal(raft.nextDeadlineMs(), 1950);
 });

@@ -32,7 +32,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     hintIndex: natural,
     hintTerm: natural,
   }),
-  fc.record({ kind: fc.constant("heartbeat" as const), term: natural, commit: natural, round: natural }),
+  fc.record({ kind: fc.constant("heartbeat" as const), term: natural, commit: natural, round: natural, leaderCommit: natural }),
   fc.record({ kind: fc.constant("heartbeat_reply" as const), term: natural, round: natural, lastIndex: natural, commit: natural }),
   fc.record({ kind: fc.constant("read_index" as const), term: natural, context: natural }),
   fc.record({ kind: fc.constant("read_index_reply" as const), term: natural, context: natural, index: natural, ok: fc.boolean() }),

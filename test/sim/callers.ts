@@ -129,8 +129,8 @@ export class Callers {
     const nowMs = WALL_START_MS + Math.floor(world.nowMs);
     const dice = world.random();
     if (dice < 0.35) return { kind: "at", atMs: nowMs + Math.floor(world.between(-500, 5000)) };
-    if (dice < 0.7)
-      return { kind: "every", everyMs: Math.floor(world.between(1, 4) * this.pace.everyMs), anchorMs: nowMs + Math.floor(world.between(-5000, 3000)) };
+    const everyMs = Math.floor(world.between(1, 4) * this.pace.everyMs);
+    if (dice < 0.7) return { kind: "every", everyMs, anchorMs: nowMs + Math.floor(world.between(-5000, 3000)) };
     return this.cron();
   }
 

@@ -23,5 +23,7 @@ export const weathers: readonly FaultClass[] = [
   weather("loss", (world) => ({ lossRate: world.pick([0.01, 0.05, 0.3]) })),
   weather("copies", (world) => ({ duplicateRate: world.pick([0.02, 0.1, 0.5]), lateMs: world.pick([300, 8000]) })),
   weather("reorder", (world) => ({ reorderRate: world.pick([0.05, 0.3]), delayMs: world.between(0.3, 20) })),
-  weather("slow frames", (world) => ({ slowRate: world.pick([0.02, 0.1]), slowMs: world.pick([50, 800]), delayMs: world.between(0.1, 60) })),
+  weather("slow frames", (world) => {
+    return { slowRate: world.pick([0.02, 0.1]), slowMs: world.pick([50, 800]), delayMs: world.between(0.1, 60) };
+  }),
 ];
