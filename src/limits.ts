@@ -126,6 +126,11 @@ export const limits = {
   memberDeadMs: 3_600_000,
   caughtUpEntries: 1_000,
 
+  /** Below it nothing new is taken. LevelDB may hold each write buffer in two files for a while, beside a checkpoint. */
+  diskReserveBytes: 256 * MIB,
+  diskReserveEndBytes: 320 * MIB,
+  diskCheckMs: 2_000,
+  diskToldMaxMs: 5_000,
   diskStallStepDownMs: 2_000,
   diskStallExitMs: 10_000,
 
@@ -214,6 +219,9 @@ export function checkLimits(): void {
   assert(limits.payloadMaxBytes < limits.bodyMaxBytes && limits.bodyMaxBytes < limits.entryMaxBytes, "a body must fit into an entry");
   assert(limits.entryMaxBytes + MIB < limits.frameMaxBytes, "an entry must fit into a frame");
   assert(limits.noQuorumPatienceMs + 2 * limits.heartbeatMs < limits.noQuorumAnswerMs, "who lacks a quorum is told of it in time");
+  const buffersBytes = limits.logWriteBufferBytes + limits.stateWriteBufferBytes;
+  assert(limits.diskReserveBytes > 2 * buffersBytes + limits.checkpointMaxBytes, "what must go on fits into the reserve of the disk");
+  assert(limits.diskReserveEndBytes > limits.diskReserveBytes, "a disk that is nearly full is not so by a hair");
   assert(limits.diskStallStepDownMs < limits.diskStallExitMs, "a leader steps down before it exits");
   const witnessedBytes = (limits.checkpointHeadersKept * limits.pageBytes) / 2;
   assert(witnessedBytes >= 2 * limits.stateWriteBufferBytes, "kept headers must name every checkpoint in LevelDB's write-ahead files");

@@ -26,6 +26,7 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
   gone: { status: 410, title: "No longer kept" },
   overloaded: { status: 429, title: "Too many requests" },
   capacity: { status: 507, title: "The cluster is full" },
+  disk_full: { status: 507, title: "Disks are nearly full" },
   no_quorum: { status: 503, title: "No majority of the cluster can be reached" },
   not_leader: { status: 503, title: "No leader" },
   unavailable: { status: 503, title: "Not available now" },

@@ -22,7 +22,7 @@ export const exitCodeMeanings: readonly (readonly [ExitCode, string])[] = [
   [exitCodes.usage, "wrong usage or configuration; nothing was touched"],
   [exitCodes.unknown, "the outcome of a change is unknown; asking again with the same key is safe"],
   [exitCodes.notFound, "no such job, execution or node"],
-  [exitCodes.unavailable, "no server, no majority, or overloaded; try again later"],
+  [exitCodes.unavailable, "no server, no majority, overloaded, or disks nearly full; try again later"],
   [exitCodes.bug, "a bug in Pawl"],
   [exitCodes.disk, "a disk failed or stored data is damaged"],
 ];
@@ -45,6 +45,7 @@ const byCode: Readonly<Record<ErrorCode, ExitCode>> = {
   gone: exitCodes.notFound,
   overloaded: exitCodes.unavailable,
   capacity: exitCodes.refused,
+  disk_full: exitCodes.unavailable,
   no_quorum: exitCodes.unavailable,
   not_leader: exitCodes.unavailable,
   unavailable: exitCodes.unavailable,

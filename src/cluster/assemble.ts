@@ -23,6 +23,7 @@ import { StateStore, stateName, stateOptions } from "../storage/state.ts";
 import type { System } from "../system.ts";
 import { Wheel } from "../wheel/wheel.ts";
 import { Checkpointer } from "./checkpointer.ts";
+import { DiskSpace } from "./diskspace.ts";
 import { encodePlace } from "./members.ts";
 import { Queries } from "./queries.ts";
 import { Replica } from "./replica.ts";
@@ -49,6 +50,7 @@ export type Assembled = {
   readonly history: HistoryStore;
   readonly log: RaftLog;
   readonly cold: ColdRows;
+  readonly space: DiskSpace;
   close(): Promise<void>;
 };
 
@@ -71,13 +73,22 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     return { index: at.index, bytes: encodeMembership(at.membership) };
   };
   const checkpointer = new Checkpointer(state, store, history, log, system, membershipAt, (error) => events.fatal(error));
-  const replica = new Replica({ id, incarnation, system, raft, log, state, wheel, transport, checkpointer }, events);
+  const space = new DiskSpace({
+    self: id,
+    system,
+    freeBytes: () => disk.freeBytes(),
+    membership: () => raft.membership().membership,
+    alarm: (message) => events.alarm(message),
+  });
+  await space.watch();
+  const replica = new Replica({ id, incarnation, system, raft, log, state, wheel, transport, checkpointer, space }, events);
   const queries = new Queries(state, history, cold, system);
   const close = async (): Promise<void> => {
+    space.stop();
     await stateKv.close();
     await logKv.close();
   };
-  return { replica, queries, checkpointer, history, log, cold, close };
+  return { replica, queries, checkpointer, history, log, cold, space, close };
 }
 
 async function restoreState(state: State, store: StateStore, cold: ColdRows, log: RaftLog, wheel: Wheel): Promise<void> {

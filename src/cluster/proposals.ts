@@ -46,7 +46,11 @@ export class Proposals {
   private confirmations = 0;
   private orders = 0;
 
-  constructor(incarnation: number) {
+  private readonly refusal: (change: Change | Order) => PawlError | undefined;
+
+  /** `refusal` says why a change is not taken at all, if so. */
+  constructor(incarnation: number, refusal: (change: Change | Order) => PawlError | undefined = () => undefined) {
+    this.refusal = refusal;
     this.lastForward = incarnation * 2 ** 32;
   }
 
@@ -61,6 +65,8 @@ export class Proposals {
   submit(change: Change | Order, key: KeyUse | undefined, bytes: number, nowMs: number, answer: Answering): void {
     const full = this.queue.length >= limits.proposalsWaitingMax || this.queueBytes + bytes > limits.proposalsWaitingMaxBytes;
     if (full) return answer(new PawlError("overloaded", "too many changes are waiting; retry after a moment"));
+    const refusal = this.refusal(change);
+    if (refusal) return answer(refusal);
     this.push({ change, key, bytes, dueAtMs: nowMs + limits.proposalTimeoutMs, answer, tries: 0 });
   }
 

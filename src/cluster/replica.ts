@@ -26,6 +26,7 @@ import type { ResultBatch } from "../worker/types.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import { TrustedClock } from "./clock.ts";
 import { Contact } from "./contact.ts";
+import type { DiskSpace } from "./diskspace.ts";
 import { DiskWatch } from "./diskwatch.ts";
 import { decodeFrame, encodeFrame, laneOf } from "./frames.ts";
 import type { Frame } from "./frames.ts";
@@ -56,6 +57,7 @@ export type ReplicaParts = {
   readonly wheel: Wheel;
   readonly transport: Transport;
   readonly checkpointer: Checkpointer;
+  readonly space: DiskSpace;
 };
 
 export interface ReplicaEvents {
@@ -106,7 +108,7 @@ export class Replica {
     this.raft = parts.raft;
     this.clock = new TrustedClock(parts.system, parts.id);
     this.clock.applied(parts.state.clockMs, parts.system.monotonicMs());
-    this.proposals = new Proposals(parts.incarnation);
+    this.proposals = new Proposals(parts.incarnation, (change) => parts.space.refusal(change));
     this.reads = new Reads(parts.raft);
     this.lastTurnMs = parts.system.monotonicMs();
     this.timer = new WakeTimer(parts.system, () => this.wake());
@@ -212,7 +214,8 @@ export class Replica {
   toLeader(message: WorkerMessage): boolean {
     const { leader } = this.raft.status();
     if (leader === undefined) return false;
-    if (leader !== this.id) return this.send(leader, { kind: "worker", message });
+    const told = message.kind === "beat" ? { ...message, diskLow: this.parts.space.isLow } : message;
+    if (leader !== this.id) return this.send(leader, { kind: "worker", message: told });
     if (!this.leadership) return false;
     this.leadership.desk.receive(this.id, message, this.parts.system.monotonicMs());
     this.wake();
@@ -221,6 +224,7 @@ export class Replica {
 
   private fromWorker(from: string, message: WorkerMessage): void {
     if ((message.kind === "join" || message.kind === "beat") && message.node !== from) return;
+    if (message.kind === "beat") this.parts.space.heard(from, message.diskLow === true);
     this.leadership?.desk.receive(from, message, this.parts.system.monotonicMs());
   }
 

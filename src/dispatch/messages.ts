@@ -18,7 +18,7 @@ export function encodeWorkerMessage(message: WorkerMessage): unknown[] {
     case "join":
       return ["join", message.node, message.incarnation, message.slots, [...message.tags], message.known, flat(message.held)];
     case "beat":
-      return ["beat", message.node, message.session, message.sentAtMs, message.wallMs, message.leaving];
+      return ["beat", message.node, message.session, message.sentAtMs, message.wallMs, message.leaving, message.diskLow === true];
     case "results":
       return ["results", message.session, message.items];
     case "held":
@@ -42,7 +42,7 @@ export function decodeWorkerMessage(value: readonly unknown[]): WorkerMessage {
     case "join":
       return { kind, node: text(a), incarnation: number(b), slots: number(c), tags: list(d).map(text), known: number(e), held: heldOf(f) };
     case "beat":
-      return { kind, node: text(a), session: number(b), sentAtMs: number(c), wallMs: number(d), leaving: e === true };
+      return { kind, node: text(a), session: number(b), sentAtMs: number(c), wallMs: number(d), leaving: e === true, diskLow: f === true };
     case "results":
       return { kind, session: number(a), items: resultItems(bytes(b)) };
     case "held":

@@ -59,6 +59,8 @@ export interface Disk {
   databases(): string[];
   /** Removes a closed database, if there is one, for good. A crash on the way leaves all or nothing of it. */
   remove(name: string): Promise<void>;
+  /** Bytes that can still be written. */
+  freeBytes(): Promise<number>;
   readonly files: Files;
   close(): Promise<void>;
 }

@@ -13,7 +13,7 @@
 
 import { ClassicLevel } from "classic-level";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { open, rename, rm, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PawlError, assert, messageOf } from "../base/errors.ts";
 import { limits } from "../limits.ts";
@@ -85,6 +85,11 @@ export class LevelDisk implements Disk {
 
   private folders(): string[] {
     return readdirSync(this.root, { withFileTypes: true }).filter((each) => each.isDirectory()).map(({ name }) => name);
+  }
+
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.root);
+    return bavail * bsize;
   }
 
   async close(): Promise<void> {

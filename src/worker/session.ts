@@ -40,6 +40,8 @@ export type SessionMessage =
       readonly wallMs: number;
       /** The node is leaving: it ends what it runs and takes nothing new. */
       readonly leaving: boolean;
+      /** Its disk is nearly full; said by who passes the message on. */
+      readonly diskLow?: boolean | undefined;
     }
   /** Packed result items (src/jobs/items.ts). */
   | { readonly kind: "results"; readonly session: number; readonly items: Uint8Array }

@@ -99,3 +99,35 @@ test("a leader whose disk hangs steps down, another one fires, and the hung proc
   assertOnce(ledger);
   t.diagnostic(`${next.id} led ${Math.round(ledAfterMs)} ms after the disk hung, ${old.id} ended after ${Math.round(endedAfterMs)} ms`);
 });
+
+test("nearly full disks: growth is refused where it would end, all else goes on, and it ends when space is freed", { skip }, async (t) => {
+  const { nodes, client, folder } = await layOut(t, ["a", "b", "c"]);
+  const faults = new Map(nodes.map((node) => [node, new DiskFaults(join(folder, `faults-${node.id}`))]));
+  for (const [node, { env }] of faults) node.start(env);
+  await Promise.all(nodes.map((node) => node.ready()));
+  await client.jobs.submit({ job_id: "tick", job_type: "noop", schedule: { every: "PT1S" } });
+  assert.equal((await ask(nodes[0] as RealNode, "POST", "/jobs", yearly("old")))?.status, 201);
+  const leader = await leaderAmong(nodes);
+  const [first, second] = nodes.filter((node) => node !== leader) as [RealNode, RealNode];
+  const setFree = (node: RealNode, bytes: number): void => faults.get(node)?.set([{ call: "free", bytes, path: node.dataDir }]);
+  let made = 0;
+  const answerOf = async (node: RealNode): Promise<string> => {
+    const answer = await ask(node, "POST", "/jobs", yearly(`new-${made++}`));
+    return `${answer?.status} ${answer?.code ?? ""} ${answer?.outcome ?? ""}`.trim();
+  };
+  const answers = (node: RealNode, wanted: string): Promise<unknown> =>
+    until(`${node.id} answers ${wanted}`, 3 * limits.diskCheckMs, async () => (await answerOf(node)) === wanted);
+  setFree(first, limits.diskReserveBytes - 4_096);
+  await answers(first, "507 disk_full rejected");
+  assert.equal(await answerOf(leader), "201", "a majority has room, and the leader's disk is one of it");
+  setFree(second, 0);
+  await answers(leader, "507 disk_full rejected");
+  for (const node of nodes) assert.equal(await answerOf(node), "507 disk_full rejected");
+  const ran = async (): Promise<number> => (await client.executions.page({ job_id: "tick", limit: 100 })).items.length;
+  const before = await ran();
+  await until("what is due goes on", 5_000, async () => (await ran()) > before + 1);
+  assert.equal((await ask(first, "DELETE", "/jobs/old"))?.status, 200);
+  for (const [, each] of faults) each.set([]);
+  for (const node of nodes) await answers(node, "201");
+  assert.match(second.process?.stdout ?? "", /the disk is nearly full: .*\(0 MiB free\)[^]*the disk is no longer nearly full/);
+});

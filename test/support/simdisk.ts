@@ -26,6 +26,8 @@ export class SimStorage {
   readonly removed = new Map<string, SimFile>();
   /** Databases whose removal is under way: whole or gone after a crash. */
   readonly removing = new Map<string, SimStore>();
+  /** What a process is told of free space; nothing fails for want of it. */
+  freeBytes = Number.POSITIVE_INFINITY;
   readonly random: () => number;
   private current: SimDisk | undefined;
 
@@ -198,6 +200,10 @@ export class SimDisk implements Disk {
     store.created = true;
     store.isOpen = true;
     return new SimKv(store, this);
+  }
+
+  async freeBytes(): Promise<number> {
+    return this.storage.freeBytes;
   }
 
   databases(): string[] {
