@@ -112,6 +112,7 @@ export const limits = {
   copyChunkBytes: MIB,
   copyPageRows: 4096,
   copyDirtyKeysMax: 262_144,
+  copyCheckpointsMax: 2048,
   logWriteBufferBytes: 64 * MIB,
   stateWriteBufferBytes: 32 * MIB,
   logOpenFilesMax: 256,

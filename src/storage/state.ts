@@ -63,7 +63,7 @@ export type CheckpointAt = {
 };
 
 /** A durable checkpoint. */
-export type Checkpointed = Omit<CheckpointAt, "scalars"> & { readonly number: number };
+export type Checkpointed = Omit<CheckpointAt, "scalars"> & { readonly number: number; readonly marks: HistoryMarks };
 
 /** Is told of every checkpoint that is durable, and of what its batch wrote and deleted (S5). */
 export interface Follower {
@@ -105,7 +105,7 @@ export class StateStore {
     this.restored = restored;
     this.sweep = new Sweep(tables);
     this.headersFrom = restored?.headersFrom ?? 1;
-    this.newest = restored && { ...restored, position: restored.logPosition };
+    this.newest = restored && { ...restored, position: restored.logPosition, marks: restored.historyMarks };
     this.copied = restored?.copied;
     this.seal = restored?.seal ?? 0;
     this.kept = [...(restored?.kept ?? [])];
@@ -231,8 +231,8 @@ export class StateStore {
     this.inFlight = true;
     this.kv.write(ops, (error) => {
       if (error !== undefined) return done(error);
-      const { number, appliedIndex, appliedTerm, position, membership } = frozen;
-      this.newest = { number, appliedIndex, appliedTerm, position, membership };
+      const { number, appliedIndex, appliedTerm, position, membership, marks } = frozen;
+      this.newest = { number, appliedIndex, appliedTerm, position, membership, marks };
       this.seal = seal;
       this.frozen = undefined;
       this.committing = false;

@@ -77,6 +77,18 @@ export class Crashable {
     this.pending.shift()?.();
   }
 
+  /** What `task` resolves to, while completions run. */
+  async finish<T>(task: Promise<T>): Promise<T> {
+    let isOver = false;
+    const over = (): void => void (isOver = true);
+    task.then(over, over);
+    while (!isOver) {
+      await new Promise<void>(atOnce);
+      this.settle();
+    }
+    return task;
+  }
+
   crash(): void {
     this.storage.crash();
     this.pending = [];
