@@ -100,6 +100,7 @@ export const limits = {
   historyBlocksPerScanMax: 64,
   historyDaysOpenMax: 4,
   historyRetentionDefaultDays: 30,
+  historyRetentionMaxDays: 3650,
   historyDropEveryMs: 86_400_000,
   historyDaysPerDropMax: 2,
   forgetKeysMax: 1_000,
