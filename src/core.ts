@@ -5,6 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "./base/errors.ts";
 import { Host } from "./cluster/host.ts";
 import type { CoreOptions, CoreToFace, FaceToCore } from "./cluster/port.ts";
+import { maxStateVersion } from "./jobs/versions.ts";
 import { loadTls } from "./net/certificates.ts";
 import { noMembership } from "./net/identity.ts";
 import type { LinkIdentity } from "./net/identity.ts";
@@ -13,7 +14,7 @@ import { LevelDisk } from "./storage/leveldisk.ts";
 import { realSystem } from "./system.ts";
 
 /** What this build reads; told to the other nodes, so that nothing newer is written before all can read it. */
-const capabilities = { stateVersion: 1, entryKinds: 2 };
+const capabilities = { stateVersion: maxStateVersion, entryKinds: 2 };
 
 function identityOf({ cluster, node, incarnation, version, joining }: CoreOptions): LinkIdentity {
   return { cluster, clusterId: "", node, incarnation, version, capabilities, membership: joining ? noMembership : 0 };
