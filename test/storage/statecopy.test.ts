@@ -234,7 +234,7 @@ describe("putting a copy to use", () => {
     }
   });
 
-  test("a power cut at every write on the way: what was acknowledged is gone on with, and the state is the old or the new one", async () => {
+  test("a power cut at every write on the way: what was acknowledged stays, and the state is the old or the new one", async () => {
     for (let seed = 1; seed <= 40; seed++) {
       const receiver = await Receiver.open(seed);
       const random = randomOf(seed);
