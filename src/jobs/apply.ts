@@ -91,5 +91,7 @@ function applyKeyed(state: State, index: number, handler: Keyed, body: ByteReade
 
 function applyClock(state: State, index: number, toMs: number): Reply {
   state.clockMs = toMs;
+  // What is due after a clock that was set back can not have been run before a restore.
+  state.unsureUntilMs = Math.min(state.unsureUntilMs, toMs);
   return { kind: "done", status: "confirmed", jobId: undefined, sequence: undefined, index };
 }

@@ -72,6 +72,8 @@ export function timerMemory(capacity: Capacity): TimerMemory {
   return { dueAtMs: new Float64Array(items), lanes: new Uint8Array(items), items };
 }
 
+const SCALARS_FORMAT = 1;
+
 const closedHistory: HistorySink = {
   append: () => assert(false, "the history is not open"),
   dropBefore: () => assert(false, "the history is not open"),
@@ -166,7 +168,7 @@ export class State {
 
   encodeScalars(): Uint8Array {
     const out = new ByteWriter(512);
-    out.u8(1);
+    out.u8(SCALARS_FORMAT);
     out.string(this.clusterId);
     out.string(this.idSpace);
     out.u8(this.shard);
@@ -188,7 +190,7 @@ export class State {
 
   restoreScalars(value: Uint8Array, appliedIndex: number): void {
     const input = new ByteReader(value);
-    input.u8();
+    if (input.u8() !== SCALARS_FORMAT) throw new PawlError("too_new", "the state was stored by another Pawl; run the one that stored it");
     this.clusterId = input.string();
     this.idSpace = input.string();
     this.shard = input.u8();

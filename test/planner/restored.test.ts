@@ -142,6 +142,18 @@ test("H15: a due time that was asked for after the restore is run, however early
   assert.deepEqual(records(other), [0, 1].map(() => ["unknown", "restore", NOON + HOUR, NOON + HOUR, 1]));
 });
 
+test("H13, H15: a restore by a clock that is far ahead leaves nothing in doubt once the clock is set right", () => {
+  const leader = new Leader();
+  const { machine } = leader;
+  machine.create("job", spec(hourly), NOON + HOUR);
+  machine.entry([{ ...restore, atMs: NOON + 1000 * HOUR }]);
+  machine.entry([{ kind: "clock", toMs: NOON }]);
+  machine.up("n");
+  leader.pass(HOUR);
+  leader.settle();
+  assert.deepEqual([machine.history.length, machine.liveOf("job").length], [0, 1]);
+});
+
 type Before = "queued" | "running" | "last" | "cancelling";
 function live(machine: Machine, delivery: "at_least_once" | "at_most_once", before: Before): number {
   machine.create("job", spec(at(NOON), { delivery, retry: { ...plainClass.retry, maxAttempts: before === "last" ? 1 : 3 } }), NOON);
