@@ -161,6 +161,8 @@ export const limits = {
   clockAgreementMs: 2_000,
   clockSampleMaxMs: 5_000,
   clockDistrustMs: 2_000,
+  clockSkewAlarmMs: 500,
+  clockSkewMaxMs: 5_000,
   clockMaxGapMs: 400 * 86_400_000,
   drainMs: 10_000,
 

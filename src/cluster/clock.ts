@@ -2,10 +2,12 @@
 // replicated one (H13).
 // (T1) The leader's time goes on with its monotonic clock from the newest entry; further ahead only when a majority of wall clocks
 //      agree with its own.
-// (T2) While they do not, nothing is fired and no due time is computed.
+// (T2) While they do not, nothing is fired and no due time is computed; nor while its own clock is far from the median of all, behind
+//      it as well as ahead, and another node could do better: until that one leads, jobs would be late by as much.
 
 import type { System } from "../system.ts";
 import { limits } from "../limits.ts";
+import { offsetsOf, SkewAlarm } from "./skew.ts";
 
 export type Reading = { readonly nowMs: number; readonly trusted: boolean };
 
@@ -22,9 +24,14 @@ export class TrustedClock {
   private confirmed = false;
   private readonly samples = new Map<string, Sample>();
 
-  constructor(system: System, self: string) {
+  private readonly skew: SkewAlarm;
+  /** Until when this node's clock counts as far from the others'. */
+  private farUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(system: System, self: string, alarm: (message: string) => void) {
     this.system = system;
     this.self = self;
+    this.skew = new SkewAlarm(alarm);
   }
 
   /** Whose clocks count from now on. */
@@ -42,7 +49,12 @@ export class TrustedClock {
   }
 
   heard(node: string, wallMs: number): void {
-    this.samples.set(node, { wallMs, atMs: this.system.monotonicMs() });
+    const nowMs = this.system.monotonicMs();
+    this.samples.set(node, { wallMs, atMs: nowMs });
+    const offsets = offsetsOf(this.walls(nowMs).set(this.self, this.system.wallMs()));
+    this.skew.look(offsets, nowMs);
+    const isFar = Math.abs(offsets.get(this.self) ?? 0) > limits.clockSkewMaxMs && this.better() !== undefined;
+    this.farUntilMs = isFar ? nowMs + limits.clockSampleMaxMs : Number.NEGATIVE_INFINITY;
   }
 
   /** An operator says that this node's wall clock is right, however far it is ahead: now, not for ever; the next entry ends it. */
@@ -55,7 +67,7 @@ export class TrustedClock {
     const nowMs = this.system.monotonicMs();
     // A cluster whose clock was never set has no time to go on from.
     const allowedMs = this.baseMs === 0 ? 0 : Math.floor(this.baseMs + (nowMs - this.baseMonotonicMs));
-    if (wallMs <= allowedMs) return { nowMs: Math.max(wallMs, this.baseMs), trusted: true };
+    if (wallMs <= allowedMs) return { nowMs: Math.max(wallMs, this.baseMs), trusted: nowMs >= this.farUntilMs };
     if (this.agreed(nowMs, wallMs) && (this.baseMs === 0 || this.confirmed || wallMs - allowedMs <= limits.clockMaxGapMs)) {
       return { nowMs: wallMs, trusted: true };
     }
@@ -83,14 +95,19 @@ export class TrustedClock {
     return wallMs === undefined ? undefined : Math.round(wallMs - this.system.wallMs());
   }
 
-  /** Another node whose wall clock agrees with a majority, to hand leadership to; undefined when none is known. */
-  better(): string | undefined {
-    const nowMs = this.system.monotonicMs();
+  /** The wall clocks of the other nodes that were heard of late. */
+  private walls(nowMs: number): Map<string, number> {
     const walls = new Map<string, number>();
     for (const id of this.others) {
       const wallMs = this.wallOf(id, nowMs);
       if (wallMs !== undefined) walls.set(id, wallMs);
     }
+    return walls;
+  }
+
+  /** Another node whose wall clock agrees with a majority, to hand leadership to; undefined when none is known. */
+  better(): string | undefined {
+    const walls = this.walls(this.system.monotonicMs());
     const near = (wallMs: number): number =>
       [...walls.values()].filter((other) => Math.abs(other - wallMs) <= limits.clockAgreementMs).length;
     return [...walls.keys()].find((id) => near(walls.get(id) as number) >= this.quorum);

@@ -106,7 +106,7 @@ export class Replica {
     this.id = parts.id;
     this.state = parts.state;
     this.raft = parts.raft;
-    this.clock = new TrustedClock(parts.system, parts.id);
+    this.clock = new TrustedClock(parts.system, parts.id, (message) => events.alarm(message));
     this.clock.applied(parts.state.clockMs, parts.system.monotonicMs());
     this.proposals = new Proposals(parts.incarnation, (change) => parts.space.refusal(change));
     this.reads = new Reads(parts.raft);

@@ -10,10 +10,13 @@ import { HOUR, NOON, SECOND } from "../jobs/machine.ts";
 class Clocks {
   wall = NOON;
   mono = 0;
+  readonly alarms: string[] = [];
   readonly clock: TrustedClock;
 
   constructor(voters: readonly string[]) {
-    this.clock = new TrustedClock({ ...realSystem, wallMs: () => this.wall, monotonicMs: () => this.mono }, "a");
+    this.clock = new TrustedClock({ ...realSystem, wallMs: () => this.wall, monotonicMs: () => this.mono }, "a", (message) => {
+      this.alarms.push(message);
+    });
     this.clock.setVoters(voters);
   }
 
@@ -73,4 +76,60 @@ test("H13: a gap beyond the bound waits for an operator, whose word counts for o
   at.clock.applied(nowMs, at.mono);
   at.wall += limits.clockMaxGapMs + HOUR;
   assert.equal(at.clock.read().trusted, false);
+});
+
+test("a leader far behind the others computes nothing and another one is named; within the bound it goes on, late as it is", () => {
+  const at = new Clocks(["a", "b", "c"]);
+  at.clock.applied(NOON, 0);
+  at.others(limits.clockSkewMaxMs);
+  assert.deepEqual(at.clock.read(), { nowMs: NOON, trusted: true });
+  at.others(limits.clockSkewMaxMs + 1);
+  assert.deepEqual(at.clock.read(), { nowMs: NOON, trusted: false });
+  assert.equal(at.clock.better(), "b");
+  at.wall += limits.clockSkewMaxMs;
+  at.others(1);
+  assert.equal(at.clock.read().trusted, true, "set right, it is trusted with the next beat");
+});
+
+test("far from the others, but none of them could do better: it goes on", () => {
+  const at = new Clocks(["a", "b", "c"]);
+  at.clock.applied(NOON, 0);
+  at.clock.heard("b", NOON + HOUR);
+  at.clock.heard("c", NOON + 2 * HOUR);
+  assert.equal(at.clock.read().trusted, true);
+  const two = new Clocks(["a", "b"]);
+  two.clock.applied(NOON, 0);
+  two.clock.heard("b", NOON + HOUR);
+  assert.equal(two.clock.read().trusted, true, "of two nobody can tell which is wrong");
+});
+
+test("a step back moves nothing back, whoever leads: due times between the new and the old time wait", () => {
+  const at = new Clocks(["a", "b", "c"]);
+  at.clock.applied(NOON, 0);
+  at.wall -= HOUR;
+  at.others(0);
+  assert.deepEqual(at.clock.read(), { nowMs: NOON, trusted: true });
+  at.pass(HOUR + SECOND);
+  at.others(0);
+  assert.deepEqual(at.clock.read(), { nowMs: NOON + SECOND, trusted: true });
+});
+
+test("a clock that is off for a while is named once, and again after it was right", () => {
+  const at = new Clocks(["a", "b", "c"]);
+  const beats = (offsetMs: number, forMs: number): void => {
+    for (let past = 0; past <= forMs; past += limits.beatMs) {
+      at.clock.heard("b", at.wall);
+      at.clock.heard("c", at.wall + offsetMs);
+      at.pass(limits.beatMs);
+    }
+  };
+  beats(limits.clockSkewAlarmMs - 1, 10 * SECOND);
+  beats(-800, limits.clockDistrustMs - 2 * limits.beatMs);
+  beats(0, SECOND);
+  assert.deepEqual(at.alarms, [], "a little, or for a moment, is not worth a word");
+  beats(-800, 10 * SECOND);
+  assert.match(at.alarms.join(), /^the wall clock of node c is 800 ms behind the others'[^,]*$/);
+  beats(0, SECOND);
+  beats(700, 10 * SECOND);
+  assert.equal(at.alarms.length, 2);
 });

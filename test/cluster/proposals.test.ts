@@ -116,6 +116,7 @@ test("what was sent to a leader that silently stopped is unknown soon after anot
   desk.proposals.expire(limits.noQuorumPatienceMs, false, "x");
   assert.deepEqual(desk.answers, []);
   desk.proposals.expire(limits.noQuorumPatienceMs, false, "y");
+  assert.deepEqual(desk.answers, ["sent: timeout/unknown"]);
   desk.end("sent: timeout/unknown");
 });
 
