@@ -82,6 +82,7 @@ export class Judge {
   opened(node: SimNode): void {
     const { assembled, process } = node;
     if (!assembled) return;
+    demand(!node.mustBeFound, "I5", `the data of ${node.id} was damaged, and it was opened all the same`);
     const { raft, state } = assembled.replica;
     const log: DiskView = assembled.log;
     this.invariants.restarted(node.id, state.appliedIndex);

@@ -57,8 +57,9 @@ export class SimNode {
   rate = 1;
   /** Operations of the disk before the power goes in the next life. */
   fuseAtStart = Number.POSITIVE_INFINITY;
-  /** Its data was damaged; found so, it stays down. */
+  /** Its data was damaged; an open must find it, or what serves it may; found so, it stays down. */
   damaged = false;
+  mustBeFound = false;
   lost = false;
   process: Process | undefined;
   simFace: SimFace | undefined;

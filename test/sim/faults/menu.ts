@@ -2,6 +2,7 @@
 
 import { clockRates, clockSteps } from "./clocks.ts";
 import { flapping, oneWayCuts, partitions, slowLinks } from "./cuts.ts";
+import { damages } from "./damage.ts";
 import { failingDisks, hungDisks, slowDisks } from "./disks.ts";
 import { busyFaces, hungFaces } from "./faces.ts";
 import type { FaultClass } from "./fault.ts";
@@ -25,6 +26,7 @@ export const menu: readonly FaultClass[] = [
   slowDisks,
   hungDisks,
   failingDisks,
+  damages,
   clockRates,
   clockSteps,
   hungFaces,
