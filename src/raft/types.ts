@@ -64,7 +64,10 @@ export type Restored = {
   readonly appliedIndex: number;
   /** What was in force at `appliedIndex` (a joining node: nobody); newer ones are found in the log. */
   readonly membership: MembershipAt;
-  /** The node is new, or was wiped: it knows no membership and promises nothing while its log is empty. */
+  /**
+   * The node is new, or was wiped: it knows no membership and promises nothing while its log is empty. If it was a voter before,
+   * `hardState.term` is at least the term in which it was committed that it is none any more: what it promised before is void then.
+   */
   readonly joining: boolean;
 };
 

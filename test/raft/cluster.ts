@@ -177,11 +177,11 @@ export class SimCluster {
     node.appliedEntries.splice(0, node.appliedEntries.length, ...appliedEntries.slice(0, index));
   }
 
-  /** A node that is down loses its disk. Its links are new ones: what was on the way to and from it is gone. */
-  wipe(id: NodeId): void {
+  /** A node that is down loses its disk, and is told `term`. Its links are new ones: what was on the way to and from it is gone. */
+  wipe(id: NodeId, term = 0): void {
     const node = this.node(id);
     assert(node.raft === undefined, "only a node that is down is wiped");
-    node.store.wipe(nobody);
+    node.store.wipe(nobody, term);
     node.joining = true;
     this.flying = this.flying.filter(({ from, to }) => from !== id && to !== id);
     this.invariants.wiped(id);

@@ -64,8 +64,9 @@ export class Invariants {
     return this.committed.length - 1;
   }
 
-  committedTerm(index: number): number | undefined {
-    return this.committed[index];
+  /** The term in which the entry was committed, which may be later than its own. */
+  termOfCommit(index: number): number | undefined {
+    return this.committedIn[index];
   }
 
   /** To be called for a node after each event at it; `all` are needed for what quorums hold. */

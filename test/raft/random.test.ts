@@ -1,5 +1,6 @@
 // Owns: random runs of whole clusters with every fault the core must bear: lost, doubled, reordered messages, cut links, slow and
-// dying disks, crashes, clocks that jump, logs that are compacted, snapshots, members that come and go. Safety is checked after every event; at the end, with all faults gone, the cluster must work.
+// dying disks, crashes, clocks that jump, logs that are compacted, snapshots, members that come and go. Safety is checked after every
+// event; at the end, with all faults gone, the cluster must work.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -114,7 +115,8 @@ class RandomRun {
     this.forgetReads(node.id);
     if (this.random() < 0.5) this.cluster.checkpoint(node);
     this.cluster.crash(node.id, this.random() < 0.3);
-    if (this.changes && this.random() < 0.5 && this.mayLose(node.id)) this.cluster.wipe(node.id);
+    const floor = this.changes && this.random() < 0.5 ? this.mayLose(node.id) : undefined;
+    if (floor !== undefined) this.cluster.wipe(node.id, floor);
   }
 
   /** What was asked of a node that dies is never answered. */
@@ -148,11 +150,13 @@ class RandomRun {
 
   /**
    * A disk may be lost once a change is committed after which the node is no voter, and nothing newer makes it one again. The founding
-   * membership is in no log: a node that lost its disk would not hear of it.
+   * membership is in no log: a node that lost its disk would not hear of it. Returns the term in which that was committed: the node must
+   * be told, or it could lead in that term twice, and leaders of earlier ones could have its acknowledgements a second time.
    */
-  mayLose(id: NodeId): boolean {
+  mayLose(id: NodeId): number | undefined {
     const known: MembershipAt[] = [];
-    let newest: MembershipAt | undefined;
+    let newest: MembershipAt = { index: 0, membership: this.cluster.membership };
+    let term = 0;
     for (const { raft, store } of this.cluster.nodes.values()) {
       if (raft === undefined) {
         known.push(store.membership);
@@ -161,21 +165,22 @@ class RandomRun {
       }
       const committed = raft.membershipAt(raft.status().commit);
       known.push(raft.membership());
-      if (newest === undefined || committed.index > newest.index) newest = committed;
+      if (committed.index <= newest.index) continue;
+      newest = committed;
+      term = this.cluster.invariants.termOfCommit(committed.index) as number;
     }
-    if (newest === undefined || newest.index === 0) return false;
-    const from = newest.index;
-    return !known.some(({ index, membership }) => index >= from && membership.voters.flat().includes(id));
+    const isVoter = known.some(({ index, membership }) => index >= newest.index && membership.voters.flat().includes(id));
+    return newest.index === 0 || isVoter ? undefined : term;
   }
 
-  /** What leaders asked for arrives, from them or from another node, or fails. */
+  /** What leaders asked for arrives, or fails; from a leader of an earlier term nothing is taken. */
   deliverSnapshots(chance: number): void {
     for (const leader of this.cluster.leaders()) {
       if (leader.snapshots.length === 0 || this.random() >= chance) continue;
       const to = leader.snapshots.shift() as NodeId;
-      const from = this.pick([leader, ...this.cluster.running.filter((node) => node.id !== to)]);
-      const fails = this.random() < 0.2 || this.cluster.node(to).raft === undefined || from.id === to;
-      if (!fails && this.cluster.checkpoint(from) && this.cluster.install(from.id, to)) this.forgetReads(to);
+      const receiver = this.cluster.node(to).raft?.status();
+      const fails = this.random() < 0.2 || receiver === undefined || receiver.term > leader.core.status().term;
+      if (!fails && this.cluster.checkpoint(leader) && this.cluster.install(leader.id, to)) this.forgetReads(to);
       leader.raft?.snapshotFailed(to);
       if (leader.raft !== undefined) this.cluster.pump(leader);
     }

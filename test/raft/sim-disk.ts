@@ -100,13 +100,13 @@ export class SimDisk implements LogReader {
     this.hardState = term >= snapshot.term ? { term, vote, commit } : { term: snapshot.term, vote: "", commit };
   }
 
-  /** A new disk in the place of the old one. */
-  wipe(membership: MembershipAt): void {
+  /** A new disk in the place of the old one. `term` is what its node is told before it takes part again. */
+  wipe(membership: MembershipAt, term: number): void {
     this.pending = undefined;
     this.base = { index: 0, term: 0 };
     this.entriesStored = [];
     this.appliedIndex = 0;
     this.membership = membership;
-    this.hardState = nothing;
+    this.hardState = { ...nothing, term };
   }
 }
