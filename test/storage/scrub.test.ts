@@ -3,11 +3,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { openLog } from "../../src/storage/log.ts";
-import { writeKey } from "../../src/storage/logformat.ts";
+import { decodeWrite, encodeWrite, writeKey } from "../../src/storage/logformat.ts";
+import { unsealed } from "../../src/storage/quarantine.ts";
 import { LogScrub, StateScrub } from "../../src/storage/scrub.ts";
 import { entry, hard, logWrite, range } from "./entries.ts";
 import { Crashable, atOnce, finished, isQuarantine, levelBench, options, randomOf, simBench } from "./bench.ts";
 import { Replica } from "./tables.ts";
+import type { Kv } from "../../src/storage/disk.ts";
 import type { RaftLog } from "../../src/storage/log.ts";
 import type { SimStore } from "../support/simdisk.ts";
 import type { MakeBench } from "./bench.ts";
@@ -119,6 +121,21 @@ test("checkpoints at any point of a round, begun or finished between any two ste
   }
 });
 
+test("a round may end while a checkpoint is half made", async () => {
+  const rig = await Rig.make(1, 3);
+  const big = new Uint8Array(1.2 * 2 ** 20);
+  for (const key of ["a", "b", "c"]) rig.replica.store.cold.put(key, big);
+  rig.replica.change(rig.random);
+  rig.begin();
+  for (let slice = rig.slices.shift(); slice !== undefined; slice = rig.slices.shift()) {
+    slice();
+    if (!rig.replica.store.writing) await rig.round();
+  }
+  assert.ok(rig.scrub.rounds > 1, "the checkpoint takes several turns");
+  rig.settle();
+  await rig.round();
+});
+
 describe("every kind of damage is found", () => {
   const damages: Record<string, (rig: Rig) => void> = {};
   for (const [what, prefix] of Object.entries({ header: "c/", summary: "s/", delta: "d/", page: "p/", "cold row": "x/" })) {
@@ -145,6 +162,13 @@ describe("every kind of damage is found", () => {
       rig.disk.overwrite(...(changed as [string, Uint8Array]));
     };
   }
+  damages["a delta that is no longer needed is back"] = (rig) => {
+    const [key] = rig.keys("d/") as [string];
+    const value = rig.disk.get(key);
+    for (let i = 0; i < 40; i++) rig.checkpoint();
+    assert.equal(rig.disk.get(key), undefined);
+    rig.disk.overwrite(key, value);
+  };
   damages["a deleted cold row that is back"] = (rig) => {
     rig.replica.changeCold("gone", 1);
     rig.checkpoint();
@@ -188,10 +212,24 @@ describe("every kind of damage is found", () => {
   });
 });
 
+/** A database in which what a write in flight deletes is gone at once. */
+function hasty(kv: Kv): Kv {
+  const gone = new Set<string>();
+  return {
+    get: (key) => (gone.has(key) ? undefined : kv.get(key)),
+    page: (range) => kv.page(range),
+    write: (ops, done) => {
+      for (const op of ops) if ("del" in op) gone.add(op.del);
+      kv.write(ops, done);
+    },
+    close: () => kv.close(),
+  };
+}
+
 describe("the log", () => {
   async function logged(): Promise<{ log: RaftLog; store: SimStore; crashable: Crashable }> {
     const crashable = new Crashable(1);
-    const log = await openLog(await crashable.disk.open("log", options));
+    const log = await openLog(hasty(await crashable.disk.open("log", options)));
     for (let number = 1; number <= 9; number++) {
       log.write(logWrite(hard(1, "a"), range(number * 3 - 2, number * 3, 1)), () => undefined);
       crashable.settle();
@@ -211,6 +249,7 @@ describe("the log", () => {
     for (let number = 10; number < 40; number++) {
       log.compact(log.lastIndex - 6, log.position().number - 1);
       log.write(logWrite(hard(1, "a", log.lastIndex), [entry(log.lastIndex + 1, 1)]), () => undefined);
+      round(new LogScrub(log));
       scrub.step(60);
       crashable.settle();
       scrub.step(60);
@@ -234,6 +273,11 @@ describe("the log", () => {
       damage(store);
       assert.throws(() => round(scrub), isQuarantine(/resynchronised/));
     }
+    const { log, store } = await logged();
+    const key = writeKey(9);
+    const newest = decodeWrite(9, unsealed("raft log", key, store.get(key) as Uint8Array));
+    store.overwrite(key, encodeWrite(key, { ...newest, hardState: hard(1, "z") }));
+    assert.throws(() => round(new LogScrub(log)), isQuarantine(/resynchronised/), "another vote than was written");
     for (const number of [5, 9]) {
       const [one, other] = [await logged(), await logged()];
       const foreign = await openLog(await other.crashable.disk.open("other", options));
