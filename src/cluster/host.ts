@@ -340,11 +340,11 @@ export class Host {
     };
   }
 
-  /** Lets the results of this node reach the log for a bounded time, flushes and ends. */
+  /** Lets somebody else take over, and the results of this node reach the log, for a bounded time; then flushes and ends. */
   private async stop(): Promise<void> {
     const { replica, checkpointer } = this.core;
     const untilMs = this.system.monotonicMs() + limits.resultResendMs;
-    while ((this.session?.unsettled ?? 0) > 0 && this.system.monotonicMs() < untilMs) {
+    while ((replica.isNeeded || (this.session?.unsettled ?? 0) > 0) && this.system.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => this.system.after(limits.heartbeatMs / 2, resolve));
     }
     replica.stop();

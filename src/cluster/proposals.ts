@@ -58,6 +58,11 @@ export class Proposals {
     return this.queue.length;
   }
 
+  /** Waiting, sent to the leader or in entries. */
+  get unanswered(): number {
+    return this.queue.length + this.forwarded.size + this.inFlight.length;
+  }
+
   get entriesInFlight(): number {
     return this.inFlight.length;
   }

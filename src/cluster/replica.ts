@@ -470,10 +470,17 @@ export class Replica {
   /** Before an orderly end: hands leadership to the follower that is furthest, if this node leads, and takes no new work. */
   leave(): void {
     const { role, peers } = this.raft.status();
-    const best = [...peers].filter((peer) => peer.recentActive).sort((a, b) => b.match - a.match)[0];
+    const best = peers.filter((peer) => peer.recentActive && !peer.learner).sort((a, b) => b.match - a.match)[0];
     if (role === "leader" && best) this.raft.transfer(best.id, this.parts.system.monotonicMs());
     this.session?.leave(this.parts.system.monotonicMs(), this.parts.system.wallMs());
     this.wake();
+  }
+
+  /** Whether its end at this moment would leave others without a leader, or callers without an answer. */
+  get isNeeded(): boolean {
+    const { role, peers } = this.raft.status();
+    const leadsOthers = role === "leader" && peers.some((peer) => peer.recentActive && !peer.learner);
+    return leadsOthers || this.proposals.unanswered > 0;
   }
 
   /** Takes no further part. What was asked is answered as unknown or rejected. */
