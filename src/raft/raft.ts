@@ -84,14 +84,18 @@ export class Raft {
     }
   }
 
-  /** The sender learns this node's term: a deposed leader steps down, a node left behind catches up. Old answers say nothing. */
+  /**
+   * The sender learns this node's term: a deposed leader steps down, a node left behind catches up. Old answers say nothing. Neither does
+   * the answer, but the term: the sender may lead in this very term by now, and must not take it for one to what it sent in it. Hence
+   * index and round 0.
+   */
   private answerOldTerm(from: NodeId, message: Message): void {
     const { core } = this;
     const { term } = core;
     if (message.kind === "append") {
-      core.send(from, { kind: "append_reply", term, accepted: false, match: message.prevIndex, hintIndex: 0, hintTerm: 0 });
+      core.send(from, { kind: "append_reply", term, accepted: false, match: 0, hintIndex: 0, hintTerm: 0 });
     } else if (message.kind === "heartbeat") {
-      core.send(from, heartbeatReply(core, message.round));
+      core.send(from, heartbeatReply(core, 0));
     } else if (message.kind === "vote") {
       core.send(from, { kind: "vote_reply", term, granted: false });
     } else if (message.kind === "read_index") {
