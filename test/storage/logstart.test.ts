@@ -56,6 +56,17 @@ function contract(name: string, make: MakeBench): void {
       assert.deepEqual(log.entries(10, 11, 1e6), range(10, 11, 9));
     });
 
+    test("membership entries go with the writes that held them", async () => {
+      const memberships = [10, 11].map((index): Entry => ({ ...entry(index, 8), kind: "membership" }));
+      for (const each of memberships) await write(log, logWrite(hard(8, "b", 9), [each]));
+      log.compact(11, log.position().number);
+      await write(log, logWrite(hard(8, "b", 11)));
+      assert.deepEqual([log.firstIndex, log.membershipEntries()], [11, memberships.slice(1)]);
+      await bench.reopen();
+      await open();
+      assert.deepEqual([log.firstIndex, log.membershipEntries()], [11, memberships.slice(1)]);
+    });
+
     test("another state takes the place of all entries; term and vote stay", async () => {
       const { position, write: replace } = log.replacement({ index: 40, term: 6 }, 2);
       await finished(replace);
