@@ -136,7 +136,7 @@ test("a round may end while a checkpoint is half made", async () => {
   await rig.round();
 });
 
-describe("every kind of damage is found", () => {
+function everyDamage(): Record<string, (rig: Rig) => void> {
   const damages: Record<string, (rig: Rig) => void> = {};
   for (const [what, prefix] of Object.entries({ header: "c/", summary: "s/", delta: "d/", page: "p/", "cold row": "x/" })) {
     const pick = (rig: Rig): string => rig.keys(prefix)[Math.floor(rig.random() * rig.keys(prefix).length)] as string;
@@ -179,8 +179,11 @@ describe("every kind of damage is found", () => {
   };
   damages["a batch lost in the middle"] = (rig) => rig.disk.dropBatch(rig.disk.batches.length - 2);
   damages["the newest batch lost while the process lives"] = (rig) => rig.disk.dropNewest(1);
+  return damages;
+}
 
-  for (const [what, damage] of Object.entries(damages)) {
+describe("every kind of damage is found", () => {
+  for (const [what, damage] of Object.entries(everyDamage())) {
     test(what, async () => {
       for (let seed = 1; seed <= 8; seed++) {
         const rig = await Rig.make(seed, 6);
