@@ -117,7 +117,7 @@ export class Load {
       ...(stage.caFile === undefined ? {} : { caFile: stage.caFile }),
     };
     const main = join(import.meta.dirname, "caller.ts");
-    const child = spawn(process.execPath, [main, JSON.stringify(given)], { stdio: ["pipe", "inherit", "inherit"] });
+    const child = spawn(process.execPath, [main, JSON.stringify(given)], { stdio: ["pipe", "inherit", "inherit"], detached: true });
     const ended = new Promise<void>((resolve, reject) => {
       child.once("error", reject);
       child.once("exit", (code, signal) => {

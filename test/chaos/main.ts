@@ -1,9 +1,11 @@
 // Owns: the command line of the chaos run: `npm run chaos -- [--minutes M | --trials N] [--only TEXT,...] [--nodes 3|5] [--seed S]
 // [--network auto|relay|namespaces] [--json] [--keep]`; `--figures failover` is 50 kills of the leader. Real nodes under load, one fault
-// after the other. Exits with 1 when anything was lost, doubled or wrong, or when the load was too small to prove anything.
+// after the other. Ctrl-C ends the trials, and what there is is judged. Exits with 1 when anything was lost, doubled or wrong, or when the
+// load was too small to prove anything.
 
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
+import { limits } from "../../src/limits.ts";
 import { seeded } from "../schedule/random.ts";
 import { noFakeClock } from "./fakeclock.ts";
 import type { Fault, Need } from "./faults/fault.ts";
@@ -33,6 +35,7 @@ const { values } = parseArgs({
   },
 });
 
+let isStopped = false;
 const tell = (line: string): void => console.error(line);
 
 function chosenFaults(): readonly Fault[] {
@@ -60,10 +63,25 @@ function plan(chosen: readonly Fault[], seed: number): (trials: readonly Trial[]
   const rounds = Number(values.trials ?? (values.figures === "failover" ? FAILOVER_TRIALS : 1));
   let round: Fault[] = [];
   return ({ length }) => {
-    if (endMs === undefined ? length >= rounds * chosen.length : Date.now() >= endMs) return undefined;
+    const isOver = endMs === undefined ? length >= rounds * chosen.length : Date.now() >= endMs;
+    if (isOver || isStopped) return undefined;
     if (round.length === 0) round = [...chosen];
     return round.splice(random(round.length), 1)[0];
   };
+}
+
+/** The first signal ends the trials, another one everything. One Ctrl-C may come twice, from the terminal and passed on. */
+function stopOnSignals(): void {
+  let firstMs = 0;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (!isStopped) {
+        firstMs = performance.now();
+        isStopped = true;
+        tell("no more trials; judging what there is");
+      } else if (performance.now() - firstMs > limits.signalRepeatMs) process.exit(130);
+    });
+  }
 }
 
 async function chaos(): Promise<Report & { readonly missing: readonly Missing[] }> {
@@ -92,6 +110,7 @@ async function main(): Promise<number> {
     if (values.network === "namespaces") throw new Error(reason);
     tell(`${reason}: the nodes are linked by relays on loopback`);
   }
+  stopOnSignals();
   const report = await chaos();
   if (values.json) console.log(JSON.stringify({ ...report, rows: rowsOf(report) }, null, 1));
   else console.log(tableOf(report, report.missing));

@@ -57,8 +57,10 @@ export class ChaosNode {
     const env = { ...clean, ...disk?.env, ...clock?.env, ...(preload === "" ? {} : { LD_PRELOAD: preload }) };
     const [command = "", ...args] = [...launcher, process.execPath, join(root, "bin", "pawl"), "start", "--config", configFile];
     const log = openSync(logFile, "a");
-    // A node ends when its standard input closes (PAWL_DEV_CHILD), hence with this process however that ends.
-    const child = spawn(command, args, { env: { ...env, HOME: "/nonexistent", PAWL_DEV_CHILD: "1" }, stdio: ["pipe", log, log] });
+    // A node ends when its standard input closes (PAWL_DEV_CHILD), hence with this process however that ends; a terminal's Ctrl-C is not
+    // for it.
+    const own = { ...env, HOME: "/nonexistent", PAWL_DEV_CHILD: "1" };
+    const child = spawn(command, args, { env: own, stdio: ["pipe", log, log], detached: true });
     closeSync(log);
     child.stdin?.on("error", () => undefined);
     this.child = child;
