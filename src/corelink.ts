@@ -9,10 +9,12 @@ import type { Logger } from "pino";
 import { Registry, collectDefaultMetrics } from "prom-client";
 import type { Backend, OutputPart } from "./api/backend.ts";
 import { PawlError } from "./base/errors.ts";
+import { CoreWatch } from "./cluster/corewatch.ts";
 import { received } from "./cluster/port.ts";
 import type { ChangeRequest, CoreToFace, FaceToCore } from "./cluster/port.ts";
 import type { KeyUse } from "./jobs/command.ts";
 import type { Answered, Change, ChangeOrigin, ChangeReply, Consistency, Query } from "./jobs/views.ts";
+import type { System } from "./system.ts";
 import type { Executor } from "./worker/executor.ts";
 import type { OutputStore } from "./worker/outputs.ts";
 import type { Runner } from "./worker/runner.ts";
@@ -36,6 +38,7 @@ export class CoreLink {
   readonly opened: Promise<void>;
   readonly failed: Promise<unknown>;
   private readonly worker: Worker;
+  private readonly watch: CoreWatch;
   private readonly logger: Logger;
   private lastId = 0;
   private readonly changes = new Map<number, Waiting<ChangeReply>>();
@@ -54,9 +57,10 @@ export class CoreLink {
   private settleFailed: (error: unknown) => void = () => undefined;
   private settleStopped: () => void = () => undefined;
 
-  constructor(worker: Worker, logger: Logger) {
+  constructor(worker: Worker, system: System, logger: Logger) {
     this.worker = worker;
     this.logger = logger;
+    this.watch = new CoreWatch(system, () => this.post({ kind: "ask_alive" }), (error) => this.fail(error));
     this.opened = new Promise((resolve, reject) => (this.settleOpened = { resolve, reject }));
     this.failed = new Promise((resolve) => (this.settleFailed = resolve));
     worker.on("message", (message: CoreToFace) => this.take(message));
@@ -83,7 +87,10 @@ export class CoreLink {
   private take(message: CoreToFace): void {
     switch (message.kind) {
       case "opened":
+        this.watch.start();
         return this.settleOpened.resolve();
+      case "alive":
+        return this.watch.answered();
       case "changed":
         return message.outcomes.forEach(({ id, reply, error }) => settle(this.changes, id, reply, error && received(error)));
       case "answered":
@@ -112,6 +119,7 @@ export class CoreLink {
         return this.fail(message.isBug ? new Error(message.error.message) : received(message.error));
       case "stopped":
         this.ended = true;
+        this.watch.stop();
         return this.settleStopped();
     }
   }
@@ -125,6 +133,7 @@ export class CoreLink {
   private fail(error: unknown): void {
     if (this.ended) return;
     this.ended = true;
+    this.watch.stop();
     this.standing = { ready: false, reason: "the core has failed" };
     this.settleOpened.reject(error instanceof PawlError ? error : new PawlError("io", String(error), { cause: error }));
     for (const waiting of [this.changes, this.queries, this.clusterChanges]) {
@@ -247,6 +256,7 @@ export class CoreLink {
 
   async terminate(): Promise<void> {
     this.ended = true;
+    this.watch.stop();
     await this.worker.terminate();
   }
 }

@@ -135,6 +135,9 @@ export const limits = {
   diskToldMaxMs: 5_000,
   diskStallStepDownMs: 2_000,
   diskStallExitMs: 10_000,
+  /** Longer than the longest turn of a core, which is the rebuilding of a large state. */
+  coreAskMs: 1_000,
+  coreUnansweredMax: 60,
 
   // Links.
   frameMaxBytes: 16 * MIB,

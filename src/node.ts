@@ -88,7 +88,7 @@ async function startHeld(config: Config, options: NodeOptions, hold: Hold): Prom
     plugins: config.plugins,
     baseDir: process.cwd(),
   });
-  const link = new CoreLink(startCore(coreOptions(config, claim)), logger);
+  const link = new CoreLink(startCore(coreOptions(config, claim)), system, logger);
   const runner = new Runner({
     executors,
     slots: config.worker.slots,

@@ -231,6 +231,8 @@ export class Host {
         ]);
       case "hand_over":
         return this.core.replica.leave();
+      case "ask_alive":
+        return this.parts.post({ kind: "alive" });
       case "stop":
         return void this.stop();
     }

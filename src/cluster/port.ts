@@ -45,10 +45,13 @@ export type FaceToCore =
   /** Output kept here, asked for by another node. */
   | { readonly kind: "logs_found"; readonly peer: string; readonly id: number; readonly parts: readonly LogPart[] | undefined }
   | { readonly kind: "hand_over" }
+  /** Answered by the core's loop with "alive". */
+  | { readonly kind: "ask_alive" }
   | { readonly kind: "stop" };
 
 export type CoreToFace =
   | { readonly kind: "opened" }
+  | { readonly kind: "alive" }
   | { readonly kind: "changed"; readonly outcomes: readonly ChangeOutcome[] }
   | { readonly kind: "answered"; readonly id: number; readonly answered?: Answered; readonly error?: SentError }
   /** The outcome of "membership" and "transfer": done unless there is an error. */
