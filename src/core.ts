@@ -51,7 +51,9 @@ async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): 
       up: (peer, identity) => host.linkUp(peer, identity),
       down: (peer) => host.linkDown(peer),
       refused: () => undefined,
-      drained: () => undefined,
+      drained: (_peer, lane) => {
+        if (lane === "snapshot") host.snapshotRoom();
+      },
     },
   });
   port.on("message", (message: FaceToCore) => host.receive(message));

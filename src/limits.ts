@@ -118,6 +118,10 @@ export const limits = {
   stateWriteBufferBytes: 32 * MIB,
   logOpenFilesMax: 256,
   stateOpenFilesMax: 256,
+  // The log behind a checkpoint.
+  logKeepBytes: 128 * MIB,
+  logMaxBytes: 1024 * MIB,
+
   // Snapshots on their way.
   snapshotResendMs: 2_000,
   snapshotSilenceMaxMs: 60_000,

@@ -18,11 +18,13 @@ import type { Disk } from "../storage/disk.ts";
 import { HistoryStore } from "../storage/history.ts";
 import { noHistory } from "../storage/historymarks.ts";
 import { checkState, logOptions, openLog } from "../storage/log.ts";
+import { tidyStates } from "../storage/install.ts";
 import type { RaftLog } from "../storage/log.ts";
 import { StateStore, stateName, stateOptions } from "../storage/state.ts";
 import type { System } from "../system.ts";
 import { Wheel } from "../wheel/wheel.ts";
 import { Checkpointer } from "./checkpointer.ts";
+import type { LogBounds } from "./checkpointer.ts";
 import { DiskSpace } from "./diskspace.ts";
 import { encodePlace } from "./members.ts";
 import { Queries } from "./queries.ts";
@@ -31,7 +33,8 @@ import type { ReplicaEvents, Transport } from "./replica.ts";
 
 export type AssembleOptions = {
   readonly id: string;
-  readonly incarnation: number;
+  /** Of the replica: raised at each start of the node, and each time that it is assembled anew. */
+  readonly birth: number;
   /** The voters that the settings name: those of a cluster whose log has no membership yet. */
   readonly founders: readonly MemberAddresses[];
   /** The node is new in a cluster that exists, or was wiped: it waits to be told who the members are. */
@@ -41,6 +44,7 @@ export type AssembleOptions = {
   readonly transport: Transport;
   readonly events: ReplicaEvents;
   readonly capacity: Capacity;
+  readonly logBounds: LogBounds;
 };
 
 export type Assembled = {
@@ -55,24 +59,27 @@ export type Assembled = {
 };
 
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
-  const { id, incarnation, system, disk, transport, events, capacity } = options;
+  const { id, birth, system, disk, transport, events, capacity, logBounds } = options;
   const logKv = await disk.open("log", logOptions);
   const log = await openLog(logKv);
+  const stage = await tidyStates(disk, log);
   const stateKv = await disk.open(stateName(log.stateNumber), stateOptions);
   const cold = new ColdRows(stateKv);
   const memory = timerMemory(capacity);
   const wheel = new Wheel(memory.items, memory.dueAtMs, memory.lanes, lane.count, 0);
   const state = new State(capacity, memory, wheel, cold);
-  const store = await StateStore.open(stateKv, [state.jobs.rows, state.live.rows], (run) => system.soon(run), cold);
+  const tables = [state.jobs.rows, state.live.rows];
+  const store = await StateStore.open(stateKv, tables, (run) => system.soon(run), cold);
   const history = HistoryStore.open(disk.files, 0, store.restored?.historyMarks ?? noHistory);
   state.historySink = history;
   await restoreState(state, store, cold, log, wheel);
   const raft = raftOf(options, log, state.appliedIndex, store.restored?.membership);
-  const membershipAt = (index: number): StoredMembership => {
-    const at = raft.membershipAt(index);
-    return { index: at.index, bytes: encodeMembership(at.membership) };
+  const consensus = {
+    membershipAt: (index: number) => storedMembership(raft, index),
+    slowestHealthyMatch: () => raft.slowestHealthyMatch(),
   };
-  const checkpointer = new Checkpointer(state, store, history, log, system, membershipAt, (error) => events.fatal(error));
+  const checkpointer = new Checkpointer(state, store, history, log, logBounds, system, consensus, (error) => events.fatal(error));
+  const snapshots = { id, birth, raft, log, store, stage, history, tables };
   const space = new DiskSpace({
     self: id,
     system,
@@ -81,10 +88,12 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     alarm: (message) => events.alarm(message),
   });
   await space.watch();
-  const replica = new Replica({ id, incarnation, system, raft, log, state, wheel, transport, checkpointer, space }, events);
+  const replica = new Replica({ id, birth, system, raft, log, state, wheel, transport, checkpointer, snapshots, space }, events);
   const queries = new Queries(state, history, cold, system);
   const close = async (): Promise<void> => {
     space.stop();
+    await checkpointer.idle();
+    await stage.close();
     await stateKv.close();
     await logKv.close();
   };
@@ -109,6 +118,12 @@ async function restoreState(state: State, store: StateStore, cold: ColdRows, log
   }
   while (wheel.advance(state.clockMs));
   state.rebuild();
+}
+
+/** No bytes while the members are not known. */
+function storedMembership(raft: Raft, index: number): StoredMembership {
+  const at = raft.membershipAt(index);
+  return { index: at.index, bytes: at === nobody ? new Uint8Array(0) : encodeMembership(at.membership) };
 }
 
 function raftOf(options: AssembleOptions, log: RaftLog, appliedIndex: number, stored: StoredMembership | undefined): Raft {

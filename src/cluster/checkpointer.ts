@@ -1,6 +1,9 @@
-// Owns: when a checkpoint is made. What it holds and in which order it is written is the business of src/storage.
+// Owns: when a checkpoint is made, and how far the log is dropped behind it. What a checkpoint holds and in which order it is written is
+// the business of src/storage.
 // (M1) A checkpoint is taken at an applied index that this node's own log holds durably (H8d): until then it waits.
 // (M2) A failed write ends the node: what is on disk is then unknown.
+// (M3) The log keeps a tail for who is away for a moment; a leader's also what the slowest follower lacks that it hears, up to a bound:
+//      beyond it that one gets a snapshot.
 
 import { PawlError, assert } from "../base/errors.ts";
 import type { State } from "../jobs/state.ts";
@@ -8,9 +11,20 @@ import { limits } from "../limits.ts";
 import { takeCheckpoint } from "../storage/checkpoint.ts";
 import type { StoredMembership } from "../storage/checkpointformat.ts";
 import type { HistoryStore } from "../storage/history.ts";
-import type { RaftLog } from "../storage/log.ts";
+import type { LogPosition, RaftLog } from "../storage/log.ts";
 import type { StateStore } from "../storage/state.ts";
 import type { System } from "../system.ts";
+
+/** How much of the log is kept behind a checkpoint: a tail always, more only for a slow follower, and never more than this. */
+export type LogBounds = { readonly keepBytes: number; readonly maxBytes: number };
+
+/** What is asked of the consensus core. */
+type Consensus = {
+  /** The members at the applied index of this turn. */
+  membershipAt(index: number): StoredMembership;
+  /** Infinity unless this node leads. */
+  slowestHealthyMatch(): number;
+};
 
 export class Checkpointer {
   readonly stats = { checkpoints: 0, longestMs: 0, lastMs: 0, freezeMs: 0 };
@@ -18,30 +32,32 @@ export class Checkpointer {
   private readonly store: StateStore;
   private readonly history: HistoryStore;
   private readonly log: RaftLog;
+  private readonly bounds: LogBounds;
   private readonly system: System;
   private readonly failed: (error: Error) => void;
-  private readonly membershipAt: (index: number) => StoredMembership;
+  private readonly consensus: Consensus;
   private takenIndex: number;
   private takenAtMs: number;
   private busy = false;
   private broken: PawlError | undefined;
   private waiting: (() => void)[] = [];
 
-  /** `membershipAt` is asked for the applied index of this turn. */
   constructor(
     state: State,
     store: StateStore,
     history: HistoryStore,
     log: RaftLog,
+    bounds: LogBounds,
     system: System,
-    membershipAt: (index: number) => StoredMembership,
+    consensus: Consensus,
     failed: (error: Error) => void,
   ) {
-    this.membershipAt = membershipAt;
+    this.consensus = consensus;
     this.state = state;
     this.store = store;
     this.history = history;
     this.log = log;
+    this.bounds = bounds;
     this.system = system;
     this.failed = failed;
     this.takenIndex = state.appliedIndex;
@@ -77,16 +93,16 @@ export class Checkpointer {
     const index = state.appliedIndex;
     const appliedTerm = this.log.term(index);
     assert(appliedTerm !== undefined, `the log knows the term of what was applied, ${index}`);
-    const membership = this.membershipAt(index);
+    const membership = this.consensus.membershipAt(index);
     const at = { appliedIndex: index, appliedTerm, scalars: state.encodeScalars(), position, membership };
     takeCheckpoint(this.store, this.history, at, (error) => {
       if (error) this.fail(error);
-      else this.finished(index, nowMs);
+      else this.finished(index, position, nowMs);
     });
     this.stats.freezeMs = Math.max(this.stats.freezeMs, this.system.monotonicMs() - nowMs);
   }
 
-  private finished(index: number, sinceMs: number): void {
+  private finished(index: number, position: LogPosition, sinceMs: number): void {
     const nowMs = this.system.monotonicMs();
     this.busy = false;
     this.takenIndex = index;
@@ -94,7 +110,15 @@ export class Checkpointer {
     this.stats.checkpoints++;
     this.stats.lastMs = nowMs - sinceMs;
     this.stats.longestMs = Math.max(this.stats.longestMs, this.stats.lastMs);
+    this.compact(index, position.number);
     this.goOn();
+  }
+
+  /** (M3) */
+  private compact(index: number, witnessedWrite: number): void {
+    const { log } = this;
+    const wanted = log.bytes > this.bounds.maxBytes ? index : Math.min(index, this.consensus.slowestHealthyMatch());
+    log.compact(wanted, witnessedWrite, this.bounds.keepBytes);
   }
 
   private fail(cause: Error): void {
@@ -107,6 +131,14 @@ export class Checkpointer {
     const waiting = this.waiting;
     this.waiting = [];
     for (const next of waiting) next();
+  }
+
+  /** Resolves when no checkpoint is being written; where one failed, the node has heard of it. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.busy && !this.broken) this.waiting.push(resolve);
+      else resolve();
+    });
   }
 
   /**

@@ -1,5 +1,5 @@
 // Owns: what replicas say to each other, as the positional arrays that src/net carries: consensus, forwarded changes and their
-// answers, workers and their leader. Whatever does not decode is dropped and counted: a peer cannot make this node fail.
+// answers, workers and their leader, snapshots. Whatever does not decode is dropped and counted: a peer cannot make this node fail.
 
 import { PawlError } from "../base/errors.ts";
 import type { ErrorCode, Outcome } from "../base/errors.ts";
@@ -9,20 +9,23 @@ import type { KeyUse } from "../jobs/command.ts";
 import type { Change, ChangeReply } from "../jobs/views.ts";
 import type { Message } from "../raft/types.ts";
 import { decodeMessage, encodeMessage } from "../raft/wire.ts";
-import type { Order } from "./proposals.ts";
+import type { ForwardId, Order } from "./proposals.ts";
+import { decodeSnapshotFrame, encodeSnapshotFrame } from "./snapshotframes.ts";
+import type { SnapshotFrame } from "./snapshotframes.ts";
 
 export type Frame =
   | { readonly kind: "raft"; readonly message: Message }
   | {
       readonly kind: "change";
-      readonly id: number;
+      readonly id: ForwardId;
       readonly change: Change | Order;
       readonly key: KeyUse | undefined;
       readonly bytes: number;
     }
-  | { readonly kind: "answer"; readonly id: number; readonly outcome: ChangeReply | PawlError }
+  | { readonly kind: "answer"; readonly id: ForwardId; readonly outcome: ChangeReply | PawlError }
   | { readonly kind: "worker"; readonly message: WorkerMessage }
-  | { readonly kind: "leader"; readonly message: LeaderMessage };
+  | { readonly kind: "leader"; readonly message: LeaderMessage }
+  | { readonly kind: "snapshot"; readonly message: SnapshotFrame };
 
 type Failed = { readonly code: ErrorCode; readonly message: string; readonly outcome: Outcome; readonly field?: string | undefined };
 
@@ -31,17 +34,20 @@ export function encodeFrame(frame: Frame): unknown[] {
     case "raft":
       return ["r", ...encodeMessage(frame.message)];
     case "change":
-      return ["c", frame.id, JSON.stringify({ change: frame.change, key: frame.key })];
+      return ["c", frame.id.birth, frame.id.number, JSON.stringify({ change: frame.change, key: frame.key })];
     case "answer":
       return [
         "a",
-        frame.id,
+        frame.id.birth,
+        frame.id.number,
         JSON.stringify(frame.outcome instanceof PawlError ? { failed: failedOf(frame.outcome) } : { reply: frame.outcome }),
       ];
     case "worker":
       return ["w", ...encodeWorkerMessage(frame.message)];
     case "leader":
       return ["l", ...encodeLeaderMessage(frame.message)];
+    case "snapshot":
+      return ["s", ...encodeSnapshotFrame(frame.message)];
   }
 }
 
@@ -55,15 +61,17 @@ export function decodeFrame(value: readonly unknown[]): Frame {
     case "r":
       return { kind: "raft", message: decodeMessage(rest) };
     case "c": {
-      const { change, key } = parsed(rest[1]) as { change: Change | Order; key?: KeyUse };
-      return { kind: "change", id: identifier(rest[0]), change, key, bytes: (rest[1] as string).length };
+      const { change, key } = parsed(rest[2]) as { change: Change | Order; key?: KeyUse };
+      return { kind: "change", id: forwardId(rest), change, key, bytes: (rest[2] as string).length };
     }
     case "a":
-      return { kind: "answer", id: identifier(rest[0]), outcome: outcomeOf(parsed(rest[1])) };
+      return { kind: "answer", id: forwardId(rest), outcome: outcomeOf(parsed(rest[2])) };
     case "w":
       return { kind: "worker", message: decodeWorkerMessage(rest) };
     case "l":
       return { kind: "leader", message: decodeLeaderMessage(rest) };
+    case "s":
+      return { kind: "snapshot", message: decodeSnapshotFrame(rest) };
     default:
       throw new PawlError("invalid", "unknown frame; the other node may run a newer Pawl");
   }
@@ -85,13 +93,18 @@ function parsed(value: unknown): unknown {
   }
 }
 
+function forwardId(rest: readonly unknown[]): ForwardId {
+  return { birth: identifier(rest[0]), number: identifier(rest[1]) };
+}
+
 function identifier(value: unknown): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value)) throw new PawlError("invalid", "expected a number");
   return value;
 }
 
-/** Entries and callers' changes may be large; heartbeats, votes and leases must not wait behind them. */
-export function laneOf(frame: Frame): "control" | "bulk" {
+/** Entries and callers' changes may be large; heartbeats, votes and leases must not wait behind them. Nothing waits behind a snapshot. */
+export function laneOf(frame: Frame): "control" | "bulk" | "snapshot" {
+  if (frame.kind === "snapshot") return frame.message.kind === "chunk" || frame.message.kind === "offer" ? "snapshot" : "control";
   if (frame.kind === "raft") return frame.message.kind === "append" ? "bulk" : "control";
   return frame.kind === "change" || frame.kind === "answer" ? "bulk" : "control";
 }

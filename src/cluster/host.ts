@@ -30,6 +30,9 @@ export type HostParts = Pick<AssembleOptions, "system" | "disk" | "transport"> &
   readonly closeLinks: () => Promise<void>;
 };
 
+/** Replicas that one process can be in turn. */
+const REPLACEMENTS_MAX = 2 ** 20;
+
 type Outgoing = { readonly id: number; readonly peer: string };
 
 export class Host {
@@ -45,6 +48,9 @@ export class Host {
   private clusterId = "";
   private standing = "";
   private ended = false;
+  private replacements = 0;
+  /** Under way while a snapshot takes the place of the replica. */
+  private replacing: Promise<void> = Promise.resolve();
 
   constructor(parts: HostParts) {
     this.parts = parts;
@@ -53,51 +59,80 @@ export class Host {
 
   /** Opens what is stored and begins to take part. Rejects when the stored data fails its checks. */
   async open(): Promise<void> {
+    const { options, post } = this.parts;
+    const assembled = await this.assemble();
+    this.session = new WorkerSession(
+      { node: options.node, incarnation: options.incarnation, slots: options.slots, tags: options.tags },
+      assembled.replica.state,
+      {
+        toLeader: (message) => this.assembled?.replica.toLeader(message) ?? false,
+        start: (batch) => post({ kind: "start", batch }),
+        stop: (batch) => post({ kind: "stop_attempts", batch }),
+      },
+    );
+    this.begin(assembled, this.session);
+    this.sweepKeysLater();
+    post({ kind: "opened" });
+    this.noteStanding();
+  }
+
+  private assemble(): Promise<Assembled> {
     const { options, system, disk, transport } = this.parts;
-    const assembled = await assemble({
+    return assemble({
       id: options.node,
-      incarnation: options.incarnation,
+      birth: options.incarnation * REPLACEMENTS_MAX + this.replacements++,
       founders: options.members.map(({ id, host, port, api }) => ({ id, peer: formatAddress({ host, port }), api })),
       joining: options.joining,
       system,
       disk,
       transport,
       capacity: { jobsMax: limits.jobsMax, liveMax: limits.liveExecutionsMax },
+      logBounds: { keepBytes: limits.logKeepBytes, maxBytes: limits.logMaxBytes },
       events: {
         fatal: (error) => this.fail(error),
         role: () => this.noteStanding(),
         members: (at) => this.membersAre(at),
         events: () => this.applied(),
         alarm: (message) => this.log("warn", message),
+        replaced: () => {
+          this.replacing = this.replace().catch((error: unknown) => this.fail(error instanceof Error ? error : new Error(String(error))));
+        },
       },
     });
+  }
+
+  private begin(assembled: Assembled, session: WorkerSession): void {
     this.assembled = assembled;
-    const { replica } = assembled;
     this.metrics = new CoreMetrics(assembled);
-    this.sweepKeysLater();
-    this.session = new WorkerSession(
-      { node: options.node, incarnation: options.incarnation, slots: options.slots, tags: options.tags },
-      replica.state,
-      {
-        toLeader: (message) => replica.toLeader(message),
-        start: (batch) => this.parts.post({ kind: "start", batch }),
-        stop: (batch) => this.parts.post({ kind: "stop_attempts", batch }),
-      },
-    );
     this.noteClusterId();
-    replica.start(this.session);
-    this.parts.post({ kind: "opened" });
+    assembled.replica.start(session);
+  }
+
+  /** A snapshot took the place of state and log: another replica goes on from there. Running work and links go on meanwhile. */
+  private async replace(): Promise<void> {
+    const old = this.core;
+    this.assembled = undefined;
+    this.standing = "";
+    this.parts.post({ kind: "standing", ready: false, reason: "taking up a snapshot", leader: undefined });
+    await old.close();
+    const assembled = await this.assemble();
+    const { session } = this;
+    assert(session !== undefined, "a session is there from the first opening on");
+    session.stateReplaced(assembled.replica.state);
+    this.begin(assembled, session);
     this.noteStanding();
+    this.log("info", `took up a snapshot at index ${assembled.replica.state.appliedIndex}`);
   }
 
   /** Idempotency-Keys that have expired take room on this node until they are swept; nobody is answered by them (H11). */
   private sweepKeysLater(): void {
     this.system.after(limits.keySweepMs, () => {
       if (this.ended) return;
-      const { replica, cold } = this.core;
-      sweepKeys(replica.state, cold).then(
+      const { assembled } = this;
+      if (assembled === undefined) return this.sweepKeysLater();
+      sweepKeys(assembled.replica.state, assembled.cold).then(
         () => this.sweepKeysLater(),
-        (error: unknown) => this.fail(error as Error),
+        (error: unknown) => (this.assembled === assembled ? this.fail(error as Error) : this.sweepKeysLater()),
       );
     });
   }
@@ -206,7 +241,7 @@ export class Host {
     switch (message.kind) {
       case "changes":
         for (const { id, change, key, bytes } of message.changes) {
-          this.core.replica.submit(change, key, bytes, (outcome) => {
+          this.submit(change, key, bytes, (outcome) => {
             this.changed(outcome instanceof PawlError ? { id, error: sendable(outcome) } : { id, reply: outcome });
           });
         }
@@ -218,7 +253,8 @@ export class Host {
       case "transfer":
         return void this.settle(message.id, this.transfer(message.to));
       case "results":
-        return this.core.replica.results(message.batch);
+        this.session?.results(message.batch, this.system.monotonicMs());
+        return this.assembled?.replica.wake();
       case "metrics":
         return void this.sendMetrics(message.id);
       case "logs":
@@ -229,13 +265,18 @@ export class Host {
           message.id,
           message.parts ? JSON.stringify(message.parts) : null,
         ]);
-      case "hand_over":
-        return this.core.replica.leave();
       case "ask_alive":
         return this.parts.post({ kind: "alive" });
+      case "hand_over":
+        return this.assembled?.replica.leave();
       case "stop":
         return void this.stop();
     }
+  }
+
+  private submit(...[change, key, bytes, answer]: Parameters<Assembled["replica"]["submit"]>): void {
+    if (this.assembled) this.assembled.replica.submit(change, key, bytes, answer);
+    else answer(replaced());
   }
 
   /** Outcomes of one turn leave as one message. */
@@ -250,16 +291,19 @@ export class Host {
   }
 
   private async answer({ id, query, consistency }: Extract<FaceToCore, { kind: "query" }>): Promise<void> {
-    const { replica, queries } = this.core;
+    const { assembled } = this;
     try {
+      if (assembled === undefined) throw replaced();
+      const { replica, queries } = assembled;
       if (consistency === "linearizable" && query.kind !== "events") await this.readPoint();
       const ageMs = replica.ageMs();
       const answer = query.kind === "cluster" ? { kind: "cluster" as const, cluster: this.cluster() } : await queries.answer(query);
       this.parts.post({ kind: "answered", id, answered: { answer, appliedIndex: replica.state.appliedIndex, ageMs } });
     } catch (error) {
-      if (!(error instanceof PawlError) || error.code === "quarantined")
-        return this.fail(error instanceof Error ? error : new Error(String(error)));
-      this.parts.post({ kind: "answered", id, error: sendable(error) });
+      const refusal = this.assembled === assembled ? error : replaced();
+      if (!(refusal instanceof PawlError) || refusal.code === "quarantined")
+        return this.fail(refusal instanceof Error ? refusal : new Error(String(refusal)));
+      this.parts.post({ kind: "answered", id, error: sendable(refusal) });
     }
   }
 
@@ -292,7 +336,7 @@ export class Host {
 
   private order(order: Order): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.core.replica.submit(order, undefined, 0, (outcome) => (outcome instanceof PawlError ? reject(outcome) : resolve()));
+      this.submit(order, undefined, 0, (outcome) => (outcome instanceof PawlError ? reject(outcome) : resolve()));
     });
   }
 
@@ -342,8 +386,15 @@ export class Host {
     };
   }
 
+  /** There is room for snapshots on the link to a peer. */
+  snapshotRoom(): void {
+    this.assembled?.replica.snapshots.sender.room();
+    this.assembled?.replica.wake();
+  }
+
   /** Lets somebody else take over, and the results of this node reach the log, for a bounded time; then flushes and ends. */
   private async stop(): Promise<void> {
+    await this.replacing;
     const { replica, checkpointer } = this.core;
     const untilMs = this.system.monotonicMs() + limits.resultResendMs;
     while ((replica.isNeeded || (this.session?.unsettled ?? 0) > 0) && this.system.monotonicMs() < untilMs) {
@@ -360,4 +411,8 @@ export class Host {
     await this.core.close();
     this.parts.post({ kind: "stopped" });
   }
+}
+
+function replaced(): PawlError {
+  return new PawlError("unavailable", "this node is taking up a snapshot of the state; ask again in a moment, or another node");
 }

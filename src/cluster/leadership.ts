@@ -52,7 +52,6 @@ export class Leadership {
   private nothingOf = 0;
   private lastElapsedAtMs: number;
   private itemsPerSecond = 0;
-  private distrustedSinceMs: number;
 
   constructor(
     state: State,
@@ -71,13 +70,13 @@ export class Leadership {
     this.book = new ScheduleBook(state);
     const nowMs = system.monotonicMs();
     this.lastElapsedAtMs = nowMs;
-    this.distrustedSinceMs = nowMs;
     this.desk = new LeaderDesk(state, term, nowMs, {
       send: io.send,
       retryAt: (slot) => this.retryAt(slot),
       wallClock: (node, wallMs) => clock.heard(node, wallMs),
     });
     const usable = (session: number): boolean => this.desk.usable(session, system.monotonicMs());
+    if (state.clusterId === "") this.desk.add(bootstrap(state, system));
     this.planner = new Planner(state, due, this.book, nowMs, usable, () => system.random());
   }
 
@@ -86,12 +85,6 @@ export class Leadership {
     const spec = this.state.classOfLive(slot);
     const tries = (live.attempt[slot] as number) - (live.losses[slot] as number);
     return retryAt(spec.retry, tries, this.clock.read().nowMs, this.system.random());
-  }
-
-  /** How long the leader's clock has been out of line with the others'; 0 when it is not. */
-  distrustedMs(nowMs: number): number {
-    if (this.clock.read().trusted) this.distrustedSinceMs = nowMs;
-    return nowMs - this.distrustedSinceMs;
   }
 
   /** When the next entry may be proposed; Infinity when only something new can make one (L2). */
@@ -214,4 +207,13 @@ class EntryWriter {
     this.changes.push(waiting);
     this.commands++;
   }
+}
+
+/** The first command of a cluster's life; its chances are drawn here, once, and replicated. */
+function bootstrap(
+  state: State,
+  system: System,
+): { kind: "bootstrap"; clusterId: string; idSpace: string; jobsMax: number; liveMax: number; shard: number } {
+  const letters = (count: number): string => Array.from({ length: count }, () => Math.floor(system.random() * 36).toString(36)).join("");
+  return { kind: "bootstrap", clusterId: letters(20), idSpace: letters(8), ...state.capacity, shard: 0 };
 }

@@ -198,10 +198,8 @@ function permitted(draft: Draft, before: readonly string[], id: string, force: b
     );
   }
   if (!force && left < spare(before, vitals)) {
-    throw new PawlError(
-      "would_lose_quorum",
-      `without ${id} the cluster survives the loss of ${left} more of its voters instead of ${spare(before, vitals)}; add a replacement first, or force it`,
-    );
+    const change = `survives the loss of ${left} more of its voters instead of ${spare(before, vitals)}`;
+    throw new PawlError("would_lose_quorum", `without ${id} the cluster ${change}; add a replacement first, or force it`);
   }
   return draft.target();
 }

@@ -22,7 +22,6 @@ export class CoreMetrics {
   private readonly ended = new Float64Array(endings.length);
   private readonly endedBefore = new Float64Array(endings.length);
   private appliedBefore = 0;
-  private writesBefore = 0;
   private longestWriteMs = 0;
   private eventsBefore = 0;
 
@@ -31,6 +30,10 @@ export class CoreMetrics {
     const registers = [this.registry];
     this.applies = new Counter({ name: "pawl_entries_applied_total", help: "Log entries applied.", registers });
     this.writes = new Histogram({ name: "pawl_log_write_seconds", help: "Synced log writes.", buckets: WRITE_BUCKETS_S, registers });
+    core.replica.writer.observer = (tookMs) => {
+      this.writes.observe(tookMs / 1000);
+      this.longestWriteMs = Math.max(this.longestWriteMs, tookMs);
+    };
     const help = "Executions that ended, by how, in entries that this process applied.";
     this.executions = new Counter({ name: "pawl_executions_total", help, labelNames: ["status"], registers });
     this.thread();
@@ -49,9 +52,6 @@ export class CoreMetrics {
     const { stats, state } = this.core.replica;
     this.applies.inc(stats.entriesApplied - this.appliedBefore);
     this.appliedBefore = stats.entriesApplied;
-    if (stats.writes > this.writesBefore) this.writes.observe(stats.logWriteMs / 1000);
-    this.writesBefore = stats.writes;
-    this.longestWriteMs = Math.max(this.longestWriteMs, stats.logWriteMs);
     this.countEndings(state.events.count);
   }
 
@@ -96,7 +96,7 @@ export class CoreMetrics {
     this.set("pawl_replicated_clock_seconds", "The highest time applied.", state.clockMs / 1000);
     this.set("pawl_log_write_seconds_max", "Longest log write seen by this process since the last scrape.", this.longestWriteMs / 1000);
     this.longestWriteMs = 0;
-    this.set("pawl_log_writes", "Log writes of this process; the histogram looks once per apply and misses some.", replica.stats.writes);
+    this.set("pawl_log_writes", "Log writes of this process.", replica.writer.stats.writes);
     this.endings();
     this.liveGauges();
     return this.registry.metrics();

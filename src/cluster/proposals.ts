@@ -18,6 +18,16 @@ export type Order =
   | { readonly kind: "membership"; readonly request: MembershipRequest }
   | { readonly kind: "transfer"; readonly to?: string | undefined };
 
+/**
+ * Names a forwarded change. Ids grow; they are never those of an earlier replica of the node, whose answers may still be on their way, since
+ * each replica is born with a higher number (H11).
+ */
+export type ForwardId = { readonly birth: number; readonly number: number };
+
+export function isLater(id: ForwardId, than: ForwardId | undefined): boolean {
+  return than === undefined || id.birth > than.birth || (id.birth === than.birth && id.number > than.number);
+}
+
 export type Waiting<Asked = Change | Order> = {
   readonly change: Asked;
   readonly key: KeyUse | undefined;
@@ -40,8 +50,8 @@ export class Proposals {
   private queueBytes = 0;
   private inFlight: InFlight[] = [];
   private readonly forwarded = new Map<number, Forwarded>();
-  /** Ids of forwarded changes are never those of an earlier life of this node, whose answers may still be on their way (H11). */
-  private lastForward: number;
+  private readonly birth: number;
+  private lastForward = 0;
   /** How many of the waiting changes are an operator's word on the clock, and how many are orders. */
   private confirmations = 0;
   private orders = 0;
@@ -49,9 +59,10 @@ export class Proposals {
   private readonly refusal: (change: Change | Order) => PawlError | undefined;
 
   /** `refusal` says why a change is not taken at all, if so. */
-  constructor(incarnation: number, refusal: (change: Change | Order) => PawlError | undefined = () => undefined) {
+  /** `birth` is higher than that of any replica that this node was before. */
+  constructor(birth: number, refusal: (change: Change | Order) => PawlError | undefined = () => undefined) {
     this.refusal = refusal;
-    this.lastForward = incarnation * 2 ** 32;
+    this.birth = birth;
   }
 
   get waiting(): number {
@@ -158,21 +169,21 @@ export class Proposals {
   }
 
   /** Follower: sends what waits to the leader. */
-  forward(leader: string, send: (id: number, change: Change | Order, key: KeyUse | undefined) => boolean): void {
+  forward(leader: string, send: (id: ForwardId, change: Change | Order, key: KeyUse | undefined) => boolean): void {
     const changes = this.shift(limits.entryItemsMax, limits.entryMaxBytes);
     for (let i = 0; i < changes.length; i++) {
       const waiting = changes[i] as Waiting;
-      const id = ++this.lastForward;
+      const id = { birth: this.birth, number: ++this.lastForward };
       if (!send(id, waiting.change, waiting.key)) return this.putBack(changes.slice(i));
-      this.forwarded.set(id, { waiting, leader });
+      this.forwarded.set(id.number, { waiting, leader });
     }
   }
 
   /** The leader's one answer, relayed. A leader that no longer leads has done nothing: the change is sent to the next. */
-  forwardAnswered(id: number, outcome: ChangeReply | PawlError): void {
-    const entry = this.forwarded.get(id);
-    if (!entry) return;
-    this.forwarded.delete(id);
+  forwardAnswered({ birth, number }: ForwardId, outcome: ChangeReply | PawlError): void {
+    const entry = this.forwarded.get(number);
+    if (!entry || birth !== this.birth) return;
+    this.forwarded.delete(number);
     if (outcome instanceof PawlError && outcome.code === "not_leader") this.putBack([entry.waiting]);
     else entry.waiting.answer(outcome);
   }

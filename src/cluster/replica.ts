@@ -27,13 +27,16 @@ import type { Checkpointer } from "./checkpointer.ts";
 import { TrustedClock } from "./clock.ts";
 import { Contact } from "./contact.ts";
 import type { DiskSpace } from "./diskspace.ts";
-import { DiskWatch } from "./diskwatch.ts";
 import { decodeFrame, encodeFrame, laneOf } from "./frames.ts";
 import type { Frame } from "./frames.ts";
 import { Leadership } from "./leadership.ts";
-import { Proposals } from "./proposals.ts";
-import type { Answering, Order } from "./proposals.ts";
+import { LogWriter } from "./logwriter.ts";
+import type { LogDisk } from "./logwriter.ts";
+import { isLater, Proposals } from "./proposals.ts";
+import type { Answering, ForwardId, Order } from "./proposals.ts";
 import { Reads } from "./reads.ts";
+import { Snapshots } from "./snapshots.ts";
+import type { SnapshotParts } from "./snapshots.ts";
 import { Steward } from "./steward.ts";
 import { WakeTimer } from "./waketimer.ts";
 
@@ -42,14 +45,10 @@ export interface Transport {
   send(to: string, lane: "control" | "bulk" | "snapshot", message: readonly unknown[]): boolean;
 }
 
-export interface LogDisk {
-  write(write: LogWrite, done: (error?: Error) => void): void;
-}
-
 export type ReplicaParts = {
   readonly id: string;
-  /** Raised at each start of this node. */
-  readonly incarnation: number;
+  /** Higher than that of every replica that this node was before. */
+  readonly birth: number;
   readonly system: System;
   readonly raft: Raft;
   readonly log: LogDisk;
@@ -57,6 +56,7 @@ export type ReplicaParts = {
   readonly wheel: Wheel;
   readonly transport: Transport;
   readonly checkpointer: Checkpointer;
+  readonly snapshots: SnapshotParts;
   readonly space: DiskSpace;
 };
 
@@ -68,6 +68,8 @@ export interface ReplicaEvents {
   members(at: MembershipAt): void;
   /** New events may be read. */
   events(): void;
+  /** A snapshot took the place of state and log: this replica has stopped, and is to be assembled anew from the disk. */
+  replaced(): void;
   alarm(message: string): void;
 }
 
@@ -81,7 +83,9 @@ export class Replica {
   readonly clock: TrustedClock;
   readonly reads: Reads;
   readonly proposals: Proposals;
-  readonly stats = { turns: 0, entriesApplied: 0, writes: 0, framesRefused: 0, logWriteMs: 0 };
+  readonly writer: LogWriter;
+  readonly snapshots: Snapshots;
+  readonly stats = { turns: 0, entriesApplied: 0, framesRefused: 0 };
   private readonly parts: ReplicaParts;
   private readonly events: ReplicaEvents;
   private session: WorkerSession | undefined;
@@ -94,9 +98,9 @@ export class Replica {
   /** When a leader spoke of the newest commit index that is applied here, and the next such word that waits to be. */
   private freshMs = Number.NEGATIVE_INFINITY;
   /** The newest change that each node has passed on: their ids only grow (H11). */
-  private readonly passedOn = new Map<string, number>();
+  private readonly passedOn = new Map<string, ForwardId>();
   private told: { readonly commit: number; readonly term: number; readonly atMs: number } | undefined;
-  private readonly diskWatch = new DiskWatch();
+
   private confirming = false;
   private expiryDueMs = 0;
 
@@ -108,9 +112,17 @@ export class Replica {
     this.raft = parts.raft;
     this.clock = new TrustedClock(parts.system, parts.id, (message) => events.alarm(message));
     this.clock.applied(parts.state.clockMs, parts.system.monotonicMs());
-    this.proposals = new Proposals(parts.incarnation, (change) => parts.space.refusal(change));
+    this.proposals = new Proposals(parts.birth, (change) => parts.space.refusal(change));
     this.reads = new Reads(parts.raft);
     this.lastTurnMs = parts.system.monotonicMs();
+    this.writer = new LogWriter(parts.log, () => parts.system.monotonicMs());
+    this.snapshots = new Snapshots(parts.snapshots, {
+      send: (to, message) => this.send(to, { kind: "snapshot", message }),
+      wake: () => this.wake(),
+      note: (message) => events.alarm(message),
+      failed: (error) => this.fail(error),
+      arrived: () => this.takeUpSnapshot(),
+    });
     this.timer = new WakeTimer(parts.system, () => this.wake());
     this.state.watcher = this.watcher();
   }
@@ -173,6 +185,8 @@ export class Replica {
         return this.proposals.forwardAnswered(frame.id, frame.outcome);
       case "worker":
         return this.fromWorker(from, frame.message);
+      case "snapshot":
+        return this.snapshots.receive(from, frame.message, nowMs);
       case "leader":
         if (frame.message.term < this.raft.status().term) return;
         if (frame.message.kind === "reconcile") this.session?.reconciled(frame.message.term, frame.message.session, frame.message.index);
@@ -190,7 +204,7 @@ export class Replica {
 
   private forwarded(from: string, { id, change, key, bytes }: Extract<Frame, { kind: "change" }>): void {
     // A copy of a frame: a change that was refused must not be tried again behind its caller's back (I11).
-    if (id <= (this.passedOn.get(from) ?? 0)) return;
+    if (!isLater(id, this.passedOn.get(from))) return;
     this.passedOn.set(from, id);
     const answer: Answering = (outcome) => void this.send(from, { kind: "answer", id, outcome });
     if (this.raft.status().role !== "leader") return answer(new PawlError("not_leader", "this node does not lead"));
@@ -254,19 +268,24 @@ export class Replica {
     try {
       this.performTurn(this.parts.system.monotonicMs());
     } catch (error) {
-      this.stop();
-      this.events.fatal(error instanceof Error ? error : new Error(String(error)));
+      this.fail(error);
     }
+  }
+
+  private fail(error: unknown): void {
+    this.stop();
+    this.events.fatal(error instanceof Error ? error : new Error(String(error)));
   }
 
   private performTurn(nowMs: number): void {
     const gapMs = nowMs - this.lastTurnMs;
     this.lastTurnMs = nowMs;
     if (gapMs > limits.electionTimeoutMs) this.afterGap(gapMs, nowMs);
-    if (this.diskWatch.isStalled(nowMs)) this.raft.stepDown(nowMs);
+    if (this.writer.isStalled(nowMs)) this.raft.stepDown(nowMs);
     this.raft.tick(nowMs);
     this.session?.tick(nowMs, this.parts.system.wallMs());
     this.leadership?.desk.tick(nowMs);
+    this.snapshots.tick(nowMs);
     this.drain(nowMs);
     this.advanceWheel();
     this.proposeAndForward(nowMs);
@@ -281,6 +300,7 @@ export class Replica {
       const ready = this.raft.take(nowMs);
       if (ready.write) this.write(ready.write);
       for (const { to, message } of ready.messages) this.send(to, { kind: "raft", message });
+      for (const peer of ready.snapshots) this.snapshots.sender.need(peer);
       if (ready.membership) this.membersChanged(ready.membership);
       if (ready.role) this.roleChanged(nowMs);
       this.reads.done(ready.reads, this.state.appliedIndex);
@@ -289,22 +309,24 @@ export class Replica {
   }
 
   private write(write: LogWrite): void {
-    this.diskWatch.began(this.parts.system.monotonicMs());
-    this.parts.log.write(write, (error) => this.written(write.number, error));
+    this.writer.write(write, (error) => {
+      if (error) return this.fail(error);
+      if (this.stopped) return;
+      this.raft.persisted(write.number, this.parts.system.monotonicMs());
+      this.wake();
+    });
   }
 
-  private written(number: number, error: Error | undefined): void {
-    if (this.stopped) return;
-    if (error) {
-      this.stop();
-      return this.events.fatal(new PawlError("io", `the log could not be written: ${error.message}`, { outcome: "unknown", cause: error }));
-    }
-    const nowMs = this.parts.system.monotonicMs();
-    this.stats.writes++;
-    this.diskWatch.done(nowMs);
-    this.stats.logWriteMs = this.diskWatch.lastMs;
-    this.raft.persisted(number, nowMs);
-    this.wake();
+  /** This replica ends here; another one goes on from what the snapshot holds. */
+  private takeUpSnapshot(): void {
+    this.stop();
+    const idle = this.writer.idle().then(() => this.parts.checkpointer.idle());
+    idle
+      .then(() => this.snapshots.takeUp())
+      .then(
+        () => this.events.replaced(),
+        (error: unknown) => this.fail(error),
+      );
   }
 
   private applyCommitted(nowMs: number): void {
@@ -339,9 +361,8 @@ export class Replica {
     const { system, wheel } = this.parts;
     this.leadership = new Leadership(this.state, system, this.clock, this.proposals, wheel, term, {
       send: (to, message) => this.toWorker(to, message),
-      steward: new Steward(this.raft, this.proposals, (message) => this.events.alarm(message), system.monotonicMs()),
+      steward: new Steward(this.raft, this.proposals, this.clock, (message) => this.events.alarm(message), system.monotonicMs()),
     });
-    if (this.state.clusterId === "") this.leadership.desk.add(bootstrap(this.state, system));
     this.session?.leaderChanged(system.monotonicMs(), system.wallMs());
   }
 
@@ -371,7 +392,7 @@ export class Replica {
 
   private afterGap(gapMs: number, nowMs: number): void {
     this.events.alarm(`the loop stood still for ${Math.round(gapMs)} ms`);
-    this.diskWatch.paused(gapMs, nowMs);
+    this.writer.paused(gapMs, nowMs);
     if (!this.leadership || this.confirming) return;
     this.confirming = true;
     this.confirmLeadership(this.leadership, nowMs);
@@ -407,7 +428,6 @@ export class Replica {
     }
     if (this.leadership) {
       this.leadership.steward.tick(nowMs);
-      this.handOverIfDistrusted(this.leadership, nowMs);
       if (!this.confirming) while (this.leadership.propose((data) => this.offer(data, nowMs), this.hasDue()));
       return;
     }
@@ -427,18 +447,10 @@ export class Replica {
     return false;
   }
 
-  private handOverIfDistrusted(leadership: Leadership, nowMs: number): void {
-    if (leadership.distrustedMs(nowMs) < limits.clockDistrustMs) return;
-    const better = this.clock.better();
-    if (better === undefined || this.raft.status().transferringTo !== undefined) return;
-    this.events.alarm(`this node's wall clock is out of line with the others': it fires nothing and hands over to ${better}`);
-    this.raft.transfer(better, nowMs);
-  }
-
   private nextWakeMs(): number {
     const { wheel, checkpointer, system } = this.parts;
     let atMs = Math.min(this.raft.nextDeadlineMs(), this.session?.nextWakeMs() ?? Number.POSITIVE_INFINITY, checkpointer.nextWakeMs());
-    atMs = Math.min(atMs, this.diskWatch.nextWakeMs(this.raft.status().role === "leader"));
+    atMs = Math.min(atMs, this.writer.nextWakeMs(this.raft.status().role === "leader"), this.snapshots.sender.nextWakeMs());
     if (this.proposals.waiting > 0) atMs = Math.min(atMs, system.monotonicMs() + limits.heartbeatMs);
     if (!this.leadership) return atMs;
     const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.hasDue();
@@ -490,18 +502,10 @@ export class Replica {
     this.timer.cancel();
     this.proposals.abandon();
     this.reads.abandon();
+    this.snapshots.stop();
   }
 }
 
 function changedMembers(index: number): Reply {
   return { kind: "done", status: "changed", jobId: undefined, sequence: undefined, index };
-}
-
-/** The first command of a cluster's life; its chances are drawn here, once, and replicated. */
-function bootstrap(
-  state: State,
-  system: System,
-): { kind: "bootstrap"; clusterId: string; idSpace: string; jobsMax: number; liveMax: number; shard: number } {
-  const letters = (count: number): string => Array.from({ length: count }, () => Math.floor(system.random() * 36).toString(36)).join("");
-  return { kind: "bootstrap", clusterId: letters(20), idSpace: letters(8), ...state.capacity, shard: 0 };
 }

@@ -1,5 +1,5 @@
 // Owns: the members as their leader looks after them: operators' orders about membership and leadership, and what a leader does
-// on its own. Made and dropped with the leadership. What an order makes of the membership is members.ts; the log and the way of
+// on its own: upkeep of the members, and handing over when its clock is out of line with the others'. Made and dropped with the leadership. What an order makes of the membership is members.ts; the log and the way of
 // the answer back to the caller are proposals.ts.
 // (S1) An order is answered once: when the entry with its membership is applied, or with the reason why there will be none.
 // (S2) What cannot be done yet (an entry of the own term is not committed) is tried again until the order's time is over.
@@ -10,6 +10,7 @@ import type { MembershipRequest } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { Raft } from "../raft/raft.ts";
 import type { PeerStatus } from "../raft/types.ts";
+import type { TrustedClock } from "./clock.ts";
 import { planRequest, planUpkeep } from "./members.ts";
 import type { Target, Vitals } from "./members.ts";
 import type { Proposals, Waiting } from "./proposals.ts";
@@ -17,18 +18,22 @@ import type { Proposals, Waiting } from "./proposals.ts";
 export class Steward implements Vitals {
   private readonly raft: Raft;
   private readonly proposals: Proposals;
+  private readonly clock: TrustedClock;
   private readonly alarm: (message: string) => void;
   private readonly heardAtMs = new Map<string, number>();
   private peers: readonly PeerStatus[] = [];
   private nowMs: number;
   private upkeepDueMs: number;
+  private distrustedSinceMs: number;
 
-  constructor(raft: Raft, proposals: Proposals, alarm: (message: string) => void, nowMs: number) {
+  constructor(raft: Raft, proposals: Proposals, clock: TrustedClock, alarm: (message: string) => void, nowMs: number) {
     this.raft = raft;
     this.proposals = proposals;
+    this.clock = clock;
     this.alarm = alarm;
     this.nowMs = nowMs;
     this.upkeepDueMs = nowMs + limits.upkeepMs;
+    this.distrustedSinceMs = nowMs;
   }
 
   isHealthy(id: string): boolean {
@@ -51,11 +56,22 @@ export class Steward implements Vitals {
     this.peers = this.raft.status().peers;
     for (const { id, recentActive } of this.peers) if (recentActive || !this.heardAtMs.has(id)) this.heardAtMs.set(id, nowMs);
     for (const waiting of this.proposals.takeOrders()) this.take(waiting);
+    this.handOverIfDistrusted();
     if (nowMs < this.upkeepDueMs) return;
     this.upkeepDueMs = nowMs + limits.upkeepMs;
     const target = planUpkeep(this.raft.membership().membership, this, limits.memberDeadMs);
     if (target === undefined || "refused" in this.raft.changeMembership(target, nowMs)) return;
     this.alarm(`the members change by themselves: voters ${target.voters.join(", ")}, learners ${target.learners.join(", ") || "none"}`);
+  }
+
+  /** H13: who cannot be trusted with the time fires nothing; another one can. */
+  private handOverIfDistrusted(): void {
+    if (this.clock.read().trusted) this.distrustedSinceMs = this.nowMs;
+    if (this.nowMs - this.distrustedSinceMs < limits.clockDistrustMs) return;
+    const better = this.clock.better();
+    if (better === undefined || this.raft.status().transferringTo !== undefined) return;
+    this.alarm(`this node's wall clock is out of line with the others': it fires nothing and hands over to ${better}`);
+    this.raft.transfer(better, this.nowMs);
   }
 
   private take(waiting: Waiting): void {

@@ -75,7 +75,7 @@ export class RaftLog implements LogReader {
   private seal: number;
   /** Of all writes since the log was opened or began anew, dropped ones as well. */
   private laidBytes = 0;
-  private marked = { index: 0, write: 0 };
+  private marked = { index: 0, write: 0, bytes: 0 };
   private inFlight = false;
   /** Writes before this one are dropped, or go with the write that is in flight. */
   private keptFrom = 0;
@@ -165,11 +165,12 @@ export class RaftLog implements LogReader {
 
   /**
    * Marks whole writes with entries up to `toIndex`, which must be committed and in a durable checkpoint, as no longer needed: at most
-   * those before `witnessedWrite`, the one that the newest durable checkpoint saw. The next writes drop them (G6).
+   * those before `witnessedWrite`, the one that the newest durable checkpoint saw, and not the newest `keepBytes`. The next writes drop
+   * them (G6).
    */
-  compact(toIndex: number, witnessedWrite: number): void {
+  compact(toIndex: number, witnessedWrite: number, keepBytes = 0): void {
     assert(toIndex <= this.last && witnessedWrite <= this.newest, "only what is in the log is dropped");
-    this.marked = { index: toIndex, write: witnessedWrite };
+    this.marked = { index: toIndex, write: witnessedWrite, bytes: this.laidBytes - keepBytes };
   }
 
   /**
@@ -213,7 +214,7 @@ export class RaftLog implements LogReader {
     const { first } = this.cuts;
     let due = first;
     for (let next = this.cuts.next(due); next !== undefined; next = this.cuts.next(due)) {
-      if (next.index > this.marked.index || next.write > this.marked.write) break;
+      if (next.index > this.marked.index || next.write > this.marked.write || next.bytes > this.marked.bytes) break;
       if (due !== first && next.write - first.write > limits.logDropsPerWriteMax) break;
       due = next;
     }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PawlError } from "../../src/base/errors.ts";
 import { Proposals } from "../../src/cluster/proposals.ts";
-import type { Waiting } from "../../src/cluster/proposals.ts";
+import type { ForwardId, Waiting } from "../../src/cluster/proposals.ts";
 import type { Reply } from "../../src/jobs/reply.ts";
 import { stale } from "../../src/jobs/reply.ts";
 import type { Change } from "../../src/jobs/views.ts";
@@ -34,7 +34,7 @@ class Desk {
   end(...expected: string[]): void {
     this.proposals.applied(1_000, 1, [], "s");
     this.proposals.expire(1e9, false);
-    this.proposals.forwardAnswered(2 ** 32 + 1, { status: "triggered", index: 1 });
+    this.proposals.forwardAnswered({ birth: 1, number: 1 }, { status: "triggered", index: 1 });
     assert.deepEqual(this.answers, expected);
     this.submit("large", 0, limits.proposalsWaitingMaxBytes);
     assert.deepEqual(this.answers, expected, "the queue is empty to the byte");
@@ -121,14 +121,16 @@ test("what was sent to a leader that silently stopped is unknown soon after anot
 });
 
 test("forwarded: one answer from the leader, from the end of time, or from the loss of the link; not_leader is asked again", () => {
-  const ids: number[] = [];
-  const send = (id: number): boolean => ids.push(id) > 0;
+  const ids: ForwardId[] = [];
+  const send = (id: ForwardId): boolean => ids.push(id) > 0;
   const desk = new Desk();
   for (const name of ["a", "b", "c"]) desk.submit(name);
   desk.proposals.forward("x", send);
-  desk.proposals.forwardAnswered(ids[0] as number, { status: "triggered", index: 1 });
-  desk.proposals.forwardAnswered(ids[0] as number, { status: "triggered", index: 1 });
-  desk.proposals.forwardAnswered(ids[1] as number, new PawlError("not_leader", ""));
+  const [{ birth, number }] = ids as [ForwardId];
+  desk.proposals.forwardAnswered({ birth: birth - 1, number }, { status: "updated", index: 1 });
+  desk.proposals.forwardAnswered(ids[0] as ForwardId, { status: "triggered", index: 1 });
+  desk.proposals.forwardAnswered(ids[0] as ForwardId, { status: "triggered", index: 1 });
+  desk.proposals.forwardAnswered(ids[1] as ForwardId, new PawlError("not_leader", ""));
   assert.equal(desk.proposals.waiting, 1);
   desk.proposals.linkLost("y");
   desk.proposals.linkLost("x");

@@ -258,8 +258,8 @@ export const mutants: readonly Mutant[] = [
     "H11",
     "answers to an earlier life of a node are taken for this one's",
     "src/cluster/proposals.ts",
-    "this.lastForward = incarnation * 2 ** 32;",
-    "this.lastForward = incarnation * 0;",
+    "if (!entry || birth !== this.birth) return;",
+    "if (!entry) return;",
     600,
   ),
   one(

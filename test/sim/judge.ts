@@ -117,7 +117,8 @@ export class Judge {
     const { assembled } = node;
     const watched = this.watched.get(node.id);
     if (!assembled || !watched) return;
-    const { turns, writes } = assembled.replica.stats;
+    const { turns } = assembled.replica.stats;
+    const { writes } = assembled.replica.writer.stats;
     if (turns === watched.turns && writes === watched.writes) return;
     watched.turns = turns;
     watched.writes = writes;

@@ -8,6 +8,7 @@ import type { Answered, Consistency, Query } from "../../src/jobs/views.ts";
 import { limits } from "../../src/limits.ts";
 import type { System } from "../../src/system.ts";
 import { WorkerSession } from "../../src/worker/session.ts";
+import type { ResultBatch } from "../../src/worker/types.ts";
 import { PowerCut, SimStorage } from "../support/simdisk.ts";
 import type { SimDisk } from "../support/simdisk.ts";
 import { SimFace } from "./face.ts";
@@ -18,6 +19,8 @@ import type { World } from "./world.ts";
 
 export const capacity = { jobsMax: 60, liveMax: 90 } as const;
 export const SLOTS = 2;
+/** So little that who is away for some seconds needs a snapshot. */
+const logBounds = { keepBytes: 8_000, maxBytes: 24_000 } as const;
 
 export type DiskWeather = {
   writeMs: number;
@@ -64,10 +67,12 @@ export class SimNode {
   process: Process | undefined;
   simFace: SimFace | undefined;
   assembled: Assembled | undefined;
+  private session: WorkerSession | undefined;
   starting = false;
   heard: Heard[] = [];
   private wall = { stepMs: 0, driftRate: 0, sinceMs: 0 };
   private incarnation = 0;
+  private births = 0;
   private view: SimDisk | undefined;
   private system: System | undefined;
   private held: (() => void)[] = [];
@@ -115,6 +120,7 @@ export class SimNode {
     const system = world.systemOf(process, () => this.wallOffsetMs(), seeded(Math.floor(world.random() * 2 ** 32)));
     this.system = system;
     this.view = this.storage.disk((kind, run) => this.complete(process, kind, run));
+    this.view.settles = () => world.promised();
     this.view.fuse = this.fuseAtStart;
     this.fuseAtStart = Number.POSITIVE_INFINITY;
     let assembled: Assembled;
@@ -134,7 +140,7 @@ export class SimNode {
   private assemble(process: Process, system: System, disk: SimDisk): Promise<Assembled> {
     return assemble({
       id: this.id,
-      incarnation: this.incarnation,
+      birth: ++this.births,
       founders: this.members.map((id) => ({ id, peer: `${id}:1`, api: `${id}:2` })),
       joining: false,
       system,
@@ -148,22 +154,41 @@ export class SimNode {
         },
       },
       events: {
-        fatal: (error) => this.hooks.fatal(this, error),
+        fatal: (error) => {
+          if (process.alive) this.hooks.fatal(this, error);
+        },
         role: (status) => this.hooks.role(this, `${status.role} of term ${status.term}`),
         members: () => undefined,
         events: () => undefined,
         alarm: () => undefined,
+        replaced: () => void this.replace(process, system, disk),
       },
+      logBounds,
     });
+  }
+
+  /** A snapshot took the place of state and log. */
+  private async replace(process: Process, system: System, disk: SimDisk): Promise<void> {
+    const { assembled, session } = this;
+    this.assembled = undefined;
+    await assembled?.close();
+    if (!process.alive || !session) return;
+    const next = await this.assemble(process, system, disk);
+    if (!process.alive) return;
+    this.assembled = next;
+    session.stateReplaced(next.replica.state);
+    next.replica.start(session);
+    this.hooks.fault(this, "installed snapshot");
+    this.hooks.opened(this);
   }
 
   private takePart(process: Process, system: System, { replica }: Assembled): void {
     const { world } = this;
-    const report = replica.results.bind(replica);
+    const report = (batch: ResultBatch): void => this.assembled?.replica.results(batch);
     const face = new SimFace(world, process, this.id, this.face, () => system.wallMs(), report, (seen) => this.hooks.started(seen));
     this.simFace = face;
     const session = new WorkerSession({ node: this.id, incarnation: this.incarnation, slots: SLOTS, tags: [] }, replica.state, {
-      toLeader: (message) => replica.toLeader(message),
+      toLeader: (message) => this.assembled?.replica.toLeader(message) ?? false,
       start: (batch) => face.start(batch),
       stop: (batch) => face.stop(batch),
     });
@@ -171,11 +196,12 @@ export class SimNode {
       if (!process.alive) return;
       const receive = (): void => {
         if (isFromLeader(message)) this.hear(sentMs);
-        replica.receive(from, message);
+        this.assembled?.replica.receive(from, message);
       };
       if (process.pausedUntilMs > world.nowMs) world.at(0, receive, process);
       else world.inside(process, receive);
     });
+    this.session = session;
     replica.start(session);
     this.hooks.opened(this);
   }

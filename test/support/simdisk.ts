@@ -184,6 +184,8 @@ export class SimDisk implements Disk {
   dead = false;
   /** Operations that are still carried out before the power goes. */
   fuse = Number.POSITIVE_INFINITY;
+  /** Told when a promise of this disk settles, for a world that must know when to let what waits for it go on. */
+  settles: () => void = () => undefined;
   private readonly storage: SimStorage;
   private readonly schedule: Schedule;
 
@@ -195,6 +197,7 @@ export class SimDisk implements Disk {
 
   async open(name: string): Promise<Kv> {
     this.mustLive();
+    this.settles();
     assert(!this.storage.removing.has(name), `${name} is opened while it is removed`);
     const store = this.storage.store(name);
     store.created = true;
@@ -221,6 +224,7 @@ export class SimDisk implements Disk {
     return new Promise((resolve) => {
       this.later("sync", () => {
         this.storage.removing.delete(name);
+        this.settles();
         resolve();
       });
     });
@@ -285,6 +289,7 @@ class SimKv implements Kv {
       rows.push([key, value]);
       bytes += key.length + value.length;
     }
+    this.disk.settles();
     return rows;
   }
 
@@ -296,6 +301,7 @@ class SimKv implements Kv {
       if (error === undefined || this.disk.survives()) this.store.commit(ops);
       this.store.inFlight = undefined;
       for (const resume of this.waiting.splice(0)) resume();
+      this.disk.settles();
       done(error);
     });
   }
