@@ -1,7 +1,8 @@
 // Owns: a copy of the state database, made while checkpoints go on: which keys are read when, and when the copy is whole. Chunks on their
 // way are copychunk.ts's, laying them down is statestage.ts's.
 // (Y1) All keys are read once, in order, in closed pages. Whatever a checkpoint writes or deletes behind the place of that reading is
-//      dirty, and read again afterwards, over and over; a key that is gone by then is deleted in the copy too (H10c).
+//      dirty, and read again afterwards, or before it goes on if that is much; a key that is gone by then is deleted in the copy too
+//      (H10c).
 // (Y2) The copy is whole in a turn in which all was read, nothing is dirty and no batch is in flight: it then equals the database right
 //      after the newest checkpoint.
 //      A state that changes faster than it is sent is never whole: after so many checkpoints or dirty keys the copy is refused.
@@ -54,7 +55,8 @@ export class StateCopy implements Follower {
     const ops: KvOp[] = [];
     for (let room = maxBytes; room > 0; ) {
       this.mustGoOn();
-      if (!this.isScanned) room -= await this.readOn(room, ops);
+      const isCrowded = this.dirty.size > limits.copyDirtyKeysMax / 2;
+      if (!this.isScanned && !isCrowded) room -= await this.readOn(room, ops);
       else if (this.dirty.size > 0) room -= this.readAgain(room, ops);
       else if (this.store.writing) await new Promise<void>((resolve) => (this.woken = resolve));
       else return this.chunk(ops, this.finish(ops));

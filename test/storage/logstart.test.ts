@@ -30,16 +30,16 @@ function contract(name: string, make: MakeBench): void {
     test("whole writes are dropped with the next write, and stay dropped", async () => {
       const before = log.bytes;
       log.compact(7, 3);
-      assert.deepEqual([log.firstIndex, log.term(3)], [1, 1], "nothing is dropped before it is durable");
+      assert.equal(log.firstIndex, 1, "nothing is dropped before it is durable");
       await write(log, logWrite(hard(7, "a", 9)));
       assert.deepEqual([log.firstIndex, log.lastIndex, log.firstWrite], [7, 9, 3]);
-      assert.ok(log.bytes < before, `${log.bytes} of ${before}`);
       const { bytes } = log;
+      assert.ok(bytes < before, `${bytes} of ${before}`);
       const seen = (): unknown[] => [5, 6, 7, 9, 10].map((index) => log.term(index));
-      const terms = seen();
+      assert.deepEqual(seen(), [undefined, 4, 7, 7, undefined]);
       await bench.reopen();
       await open();
-      assert.deepEqual([terms, seen()], [[undefined, 4, 7, 7, undefined], terms]);
+      assert.deepEqual(seen(), [undefined, 4, 7, 7, undefined]);
       assert.deepEqual([log.firstIndex, log.lastIndex, log.bytes, log.stateNumber], [7, 9, bytes, 1]);
       assert.deepEqual(log.entries(7, 9, 1e6), range(7, 9, 7));
       assert.throws(() => log.entries(6, 9, 1e6), /not in the log/);
@@ -59,12 +59,12 @@ function contract(name: string, make: MakeBench): void {
     test("membership entries go with the writes that held them", async () => {
       const memberships = [10, 11].map((index): Entry => ({ ...entry(index, 8), kind: "membership" }));
       for (const each of memberships) await write(log, logWrite(hard(8, "b", 9), [each]));
-      log.compact(11, log.position().number);
+      log.compact(11, 5);
       await write(log, logWrite(hard(8, "b", 11)));
-      assert.deepEqual([log.firstIndex, log.membershipEntries()], [11, memberships.slice(1)]);
+      assert.deepEqual(log.membershipEntries(), memberships.slice(1));
       await bench.reopen();
       await open();
-      assert.deepEqual([log.firstIndex, log.membershipEntries()], [11, memberships.slice(1)]);
+      assert.deepEqual(log.membershipEntries(), memberships.slice(1));
     });
 
     test("another state takes the place of all entries; term and vote stay", async () => {
@@ -79,13 +79,17 @@ function contract(name: string, make: MakeBench): void {
       await write(log, logWrite(hard(7, "a", 40), range(41, 42, 7)));
       assert.deepEqual(log.entries(41, 42, 1e6), range(41, 42, 7));
     });
-
-    test("a state of a later term raises the term of an old log, which has voted for nobody in it", async () => {
-      await finished(log.replacement({ index: 40, term: 9 }, 2).write);
-      assert.deepEqual(log.hardState, hard(9, "", 40));
-    });
   });
 }
+
+test("a state of a later term raises the term of an old log, which has voted for nobody in it", async () => {
+  const crashable = new Crashable(1);
+  const log = await openLog(await crashable.disk.open("log", options));
+  written(crashable, log, logWrite(hard(7, "a"), range(1, 3, 7)));
+  log.replacement({ index: 40, term: 9 }, 2).write(() => undefined);
+  crashable.settle();
+  assert.deepEqual(log.hardState, hard(9, "", 40));
+});
 
 contract("leveldisk", levelBench);
 contract("simdisk", simBench);

@@ -41,7 +41,7 @@ function contract(name: string, make: MakeBench, seeds: number): void {
 }
 
 contract("leveldisk", levelBench, 6);
-contract("simdisk", simBench, 120);
+contract("simdisk", simBench, 80);
 
 test("a copy is whole only at the end of a checkpoint, and holds what that deleted (Y1, Y2)", async () => {
   const sender = await Sender.open(simBench().disk(), 1, 1);
@@ -68,6 +68,18 @@ test("a copy that falls too far behind is refused, and another one may be begun"
   assert.equal(sender.replica.store.followers.size, 0);
   const chunks = await sender.copy("b", 1000);
   assert.equal(chunks.at(-1)?.end?.checkpoint, 5);
+});
+
+test("much that has changed behind the reading is sent before the reading goes on", async () => {
+  const sender = await Sender.open(simBench().disk(), 1, 5);
+  const copy = new StateCopy(sender.replica.store, "a");
+  await copy.next(1);
+  const many = Math.floor(limits.copyDirtyKeysMax * 0.4);
+  for (let round = 0; round < 4; round++) {
+    copy.wrote(Array.from({ length: many }, (_, i) => ({ del: `a/${round}/${i}` })));
+    await copy.next(many * 8);
+  }
+  while ((await copy.next()) !== undefined);
 });
 
 test("a copy that is sent more slowly than the state changes does not go on for ever", async () => {
