@@ -2,7 +2,7 @@
 // is counted by the rows that hold it; commands carry the value's text, never the reference, so a reused reference misleads nobody.
 // (N1) The text of every reference in use is a cold row; which are in use is recounted from the rows at load.
 
-import { assert } from "../base/errors.ts";
+import { assert, PawlError } from "../base/errors.ts";
 import { utf8Bytes } from "../base/bytes.ts";
 import { NumberPool } from "./numberpool.ts";
 import type { ColdRows } from "./cold.ts";
@@ -80,7 +80,8 @@ export class Interned<T> {
 
   /** Load: one row that holds the reference. */
   recount(ref: number): void {
-    assert(this.values[ref] !== undefined, `${this.prefix}: a row names reference ${ref}, which is not stored`);
+    if (this.values[ref] === undefined)
+      throw new PawlError("quarantined", `${this.prefix}: reference ${ref} of a row is missing; resynchronise this node`);
     this.counts[ref] = (this.counts[ref] ?? 0) + 1;
   }
 

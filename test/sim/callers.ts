@@ -39,6 +39,8 @@ export class Callers {
   private readonly world: World;
   private readonly nodes: readonly SimNode[];
   readonly known: string[] = [];
+  /** Jobs of the changes that were acknowledged last. */
+  readonly changed: string[] = [];
   private readonly history: History;
   private quiet = false;
   /** The next change comes just before many jobs are due. */
@@ -194,6 +196,8 @@ export class Callers {
     if (!(outcome instanceof PawlError)) {
       attempted.outcome = "done";
       attempted.reply = outcome;
+      if (outcome.jobId !== undefined) this.changed.push(outcome.jobId);
+      if (this.changed.length > 3) this.changed.shift();
       if (outcome.executionId) this.executions.push(outcome.executionId);
       if (this.executions.length > 10) this.executions.shift();
       return this.record(attempted, this.world.nowMs, false);

@@ -236,6 +236,15 @@ export class SimNode {
     if (this.view) this.view.fuse = operations;
   }
 
+  /** Looks at the node without being one of its operations. */
+  observe(look: () => void): void {
+    const { view } = this;
+    const fuse = view?.fuse ?? 0;
+    if (view) view.fuse = Number.POSITIVE_INFINITY;
+    look();
+    if (view) view.fuse = fuse;
+  }
+
   /** Whether an error is no more than the power that has gone. */
   isPowerless(error: Error): boolean {
     return error instanceof PowerCut || (this.view !== undefined && this.view.fuse < 0);

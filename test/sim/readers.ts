@@ -22,6 +22,7 @@ export class Readers {
   private readonly world: World;
   private readonly nodes: readonly SimNode[];
   private readonly known: readonly string[];
+  private readonly changed: readonly string[];
   private readonly history: History;
   private readonly judge: Judge;
   private readonly guard: (check: () => void) => void;
@@ -33,6 +34,7 @@ export class Readers {
     world: World,
     nodes: readonly SimNode[],
     known: readonly string[],
+    changed: readonly string[],
     history: History,
     judge: Judge,
     guard: (check: () => void) => void,
@@ -40,6 +42,7 @@ export class Readers {
     this.world = world;
     this.nodes = nodes;
     this.known = known;
+    this.changed = changed;
     this.history = history;
     this.judge = judge;
     this.guard = guard;
@@ -47,8 +50,8 @@ export class Readers {
 
   begin(meanGapMs: number): void {
     if (this.quiet) return;
-    const up = this.nodes.filter((node) => node.up && (node.process?.pausedUntilMs ?? 0) <= this.world.nowMs);
-    if (up.length > 0 && this.known.length > 0) void this.read(this.world.pick(up));
+    const up = this.nodes.filter((node) => node.up);
+    if (up.length > 0 && this.known.length > 0) this.ask(this.reader(up));
     this.world.at(this.world.between(0, 2 * meanGapMs), () => this.begin(meanGapMs));
   }
 
@@ -56,14 +59,29 @@ export class Readers {
     this.quiet = true;
   }
 
-  private async read(node: SimNode): Promise<void> {
+  /** Often one that believes that it leads, also when it no longer does or stands still. */
+  private reader(up: readonly SimNode[]): SimNode {
+    const leaders = up.filter((node) => node.assembled?.replica.leads);
+    return this.world.pick(leaders.length > 0 && this.world.chance(0.4) ? leaders : up);
+  }
+
+  /** A call reaches a process that stands still when it goes on. */
+  private ask(node: SimNode): void {
     const { world } = this;
     const dice = world.random();
-    const jobId = world.pick(this.known);
-    if (dice < 0.6) return void (await this.job(node, jobId));
-    if (dice < 0.85) return this.stale(node, jobId);
-    if (dice < 0.95) return this.page(node);
-    await this.asked(node, () => node.ask({ kind: "executions", filter: { jobId }, limit: 20 }, "stale"));
+    const beganMs = world.nowMs;
+    const jobId = world.chance(0.5) ? world.pick(this.known) : (this.changed.at(-1) ?? world.pick(this.known));
+    world.at(
+      0,
+      () => {
+        if (!node.up) return;
+        if (dice < 0.6) void this.job(node, jobId, beganMs);
+        else if (dice < 0.85) void this.stale(node, jobId);
+        else if (dice < 0.95) void this.page(node, beganMs);
+        else void this.asked(node, () => node.ask({ kind: "executions", filter: { jobId }, limit: 20 }, "stale"));
+      },
+      node.process,
+    );
   }
 
   /** The answer; undefined when it was refused, or the node died before it came. */
@@ -82,8 +100,7 @@ export class Readers {
   }
 
   /** A linearizable read of one job. */
-  async job(node: SimNode, jobId: string): Promise<boolean> {
-    const beganMs = this.world.nowMs;
+  async job(node: SimNode, jobId: string, beganMs = this.world.nowMs): Promise<boolean> {
     const answered = await this.asked(node, () => node.ask({ kind: "job", jobId }, "linearizable"));
     if (answered?.answer.kind !== "job") return false;
     const { job } = answered.answer;
@@ -98,8 +115,7 @@ export class Readers {
     this.judge.shown(jobId, seen, appliedIndex, node.id);
   }
 
-  private async page(node: SimNode): Promise<void> {
-    const beganMs = this.world.nowMs;
+  private async page(node: SimNode, beganMs: number): Promise<void> {
     const query = { kind: "jobs", filter: {}, limit: limits.pageMax } as const;
     const answered = await this.asked(node, () => node.ask(query, "linearizable"));
     if (answered?.answer.kind !== "jobs") return;

@@ -70,14 +70,15 @@ export class Simulation implements Field {
     this.faults = drawn.map((each) => each.draw(world));
     for (const id of ids) this.nodes.push(this.nodeOf(id, ids));
     this.callers = new Callers(world, this.nodes, this.history);
-    this.readers = new Readers(world, this.nodes, this.callers.known, this.history, this.judge, (check) => this.guard(check));
+    const { known, changed } = this.callers;
+    this.readers = new Readers(world, this.nodes, known, changed, this.history, this.judge, (check) => this.guard(check));
   }
 
   private nodeOf(id: string, ids: readonly string[]): SimNode {
     return new SimNode(id, ids, this.world, this.network, this.face, {
       started: (seen) => this.guard(() => this.judge.target.started(seen)),
-      opened: (node) => this.guard(() => this.judge.opened(node)),
-      sent: (node, to, message) => this.guard(() => this.judge.sent(node, to, message)),
+      opened: (node) => node.observe(() => this.guard(() => this.judge.opened(node))),
+      sent: (node, to, message) => node.observe(() => this.guard(() => this.judge.sent(node, to, message))),
       fatal: (node, error) => this.died(node, error),
       disk: (node, kind, delayMs) => {
         for (const watch of this.writeWatches) watch(node, kind, delayMs);
@@ -181,7 +182,7 @@ export class Simulation implements Field {
         await Promise.all(opening);
       }
       const { ran } = world;
-      if (ran) for (const node of this.nodes) if (node.process === ran) this.guard(() => this.judge.afterEvent(node));
+      if (ran) for (const node of this.nodes) if (node.process === ran) node.observe(() => this.guard(() => this.judge.afterEvent(node)));
       if (world.unsettled) await world.settle();
       if (this.steps % 64 === 0) await Promise.resolve();
       if (this.failure) throw this.failure;
