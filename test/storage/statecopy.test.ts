@@ -72,6 +72,8 @@ test("a copy that falls too far behind is refused, and another one may be begun"
 
 test("much that has changed behind the reading is sent before the reading goes on", async () => {
   const sender = await Sender.open(simBench().disk(), 1, 5);
+  for (let i = 0; i < 6; i++) sender.replica.store.cold.put(`large${i}`, new Uint8Array(limits.copyChunkBytes));
+  await sender.checkpoint();
   const copy = new StateCopy(sender.replica.store, "a");
   await copy.next(1);
   const many = Math.floor(limits.copyDirtyKeysMax * 0.4);
