@@ -12,7 +12,7 @@ import { formatAddress, isLoopback } from "./base/address.ts";
 import type { Address } from "./base/address.ts";
 import { parseAddress } from "./config/address.ts";
 import { readAdminToken } from "./config/admin-token.ts";
-import { checkIdentity } from "./config/identity.ts";
+import { checkIdentity, hasJoined } from "./config/identity.ts";
 import { isName, keys, nameExpected } from "./config/keys.ts";
 import type { KeySpec, LogLevel } from "./config/keys.ts";
 import { refuse, shown, written } from "./config/place.ts";
@@ -105,7 +105,7 @@ export function loadConfig(given: ConfigSources): Config {
   const dataDirSetting = requiredSetting(sources, keys.dataDir);
   const dataDir = pathOf(dataDirSetting);
   const rows = checkedMembers(memberRows(sources, keys.members));
-  const join = joinOf(sources, rows, nodeId.value);
+  const join = joinOf(sources, rows, nodeId.value, dataDir);
   const own = join ? rows.find((row) => row.fields.id === nodeId.value) : ownRow(rows, nodeId);
   const api = listenOf(settingOf(sources, keys.apiListen), own, "api", sources, API_DEFAULT);
   const peer = listenOf(settingOf(sources, keys.peerListen), own, "peer", sources, PEER_DEFAULT);
@@ -168,10 +168,10 @@ function refuseTwice(seen: Map<string, Place>, row: MemberRow, field: "id" | "pe
   refuse(row.placeOf(field), keys.members, `${shown(value)} is already used${where}`, `give each member its own ${field}`, field);
 }
 
-/** Whether a new data directory joins: then somebody else must be there to ask. */
-function joinOf(sources: Sources, rows: readonly MemberRow[], nodeId: string): boolean {
-  const setting = settingOf<boolean>(sources, keys.join);
-  if (setting?.value !== true) return false;
+/** Whether the node joins, or has joined with this data directory. To join, somebody else must be there to ask. */
+function joinOf(sources: Sources, rows: readonly MemberRow[], nodeId: string, dataDir: string): boolean {
+  if (hasJoined(dataDir)) return true;
+  if (settingOf<boolean>(sources, keys.join)?.value !== true) return false;
   if (rows.some((row) => row.fields.id !== nodeId)) return true;
   const place = placeIn(sources.toml, keys.members.path);
   refuse(place, keys.members, "joining needs a member to ask", "write [[cluster.members]] with id, peer and api of one that runs");

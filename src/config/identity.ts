@@ -30,6 +30,16 @@ export function checkIdentity(dataDir: string, clusterName: string, nodeId: stri
   );
 }
 
+/** Whether a directory was made to join (I3). One that cannot be told is refused by checkIdentity. */
+export function hasJoined(dataDir: string): boolean {
+  try {
+    return readIdentity(dataDir)?.joined === true;
+  } catch (error) {
+    if (error instanceof PawlError) return false;
+    throw error;
+  }
+}
+
 /** Makes the directory if there is none, durably. Throws as checkIdentity does. */
 export function makeDataDir(dataDir: string, clusterName: string, nodeId: string): void {
   checkIdentity(dataDir, clusterName, nodeId);

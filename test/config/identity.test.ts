@@ -65,3 +65,22 @@ test("a directory that was made to join stays one that joined, and counts from t
   );
   assert.equal(readFileSync(join(founded, "identity.json"), "utf8"), before);
 });
+
+test("a joining node needs no entry of its own among the members, nor the flag once it has joined", (t) => {
+  const dir = folder(t);
+  const own = '[node]\nid = "d"\ndata_dir = "data"\n[peer]\nlisten = "127.0.0.1:7604"\n[cluster]\nname = "prod"\n';
+  const others = '[[cluster.members]]\nid = "a"\npeer = "127.0.0.1:7601"\napi = "127.0.0.1:7501"\n';
+  const file = put(join(dir, "c.toml"), own + others);
+  assert.match(refusal(dir, () => load(file)), /"d" is not one of the members a/);
+  for (const flags of [{ join: "true" }, { "cluster-join": "true" }]) {
+    const { cluster } = load(file, { flags });
+    assert.deepEqual([cluster.join, cluster.members.map(({ id, peer }) => `${id} ${peer.port}`)], [true, ["a 7601", "d 7604"]]);
+  }
+  const lonely = put(join(dir, "lonely.toml"), own);
+  assert.equal(
+    refusal(dir, () => load(lonely, { flags: { join: "true" } })),
+    "lonely.toml:6: [[cluster.members]]: joining needs a member to ask; write [[cluster.members]] with id, peer and api of one that runs",
+  );
+  claimIdentity(join(dir, "data"), "prod", "d", 1_700_000_000_000);
+  assert.deepEqual([file, lonely].map((each) => load(each).cluster.join), [true, true]);
+});
