@@ -5,7 +5,7 @@
 //      them is joint and asks for a majority of both sets, the one that is left and the one that is entered.
 // (M3) The list keeps the one in force at what is applied, and all newer ones: so few that it needs no bound.
 
-import { ByteReader, ByteWriter } from "../base/bytes.ts";
+import { ByteReader, ByteWriter, lenientText } from "../base/bytes.ts";
 import { PawlError, assert } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import type { Entry, Membership, MembershipAt, MembershipTarget, NodeId } from "./types.ts";
@@ -80,14 +80,21 @@ export function decodeMembership(bytes: Uint8Array): Membership {
   const sets = Array.from({ length: reader.u8() }, () => readIds(reader));
   const learners = readIds(reader);
   const places = new Map<NodeId, string>();
-  for (let left = reader.u16(); left > 0; left--) places.set(reader.string(), reader.string());
+  for (let left = reader.u16(); left > 0; left--) places.set(readText(reader), readText(reader));
   const membership = { voters: sets, learners, places };
   if (reader.left !== 0 || !isWellFormed(membership)) throw malformed("it breaks its own rules");
   return membership;
 }
 
 function readIds(reader: ByteReader): NodeId[] {
-  return Array.from({ length: reader.u16() }, () => reader.string());
+  return Array.from({ length: reader.u16() }, () => readText(reader));
+}
+
+/** Another node wrote it: bytes that are no text are a refusal, not a bug. */
+function readText(reader: ByteReader): string {
+  const text = lenientText(reader.bytes());
+  if (text.includes("\uFFFD")) throw malformed("a name in it is no text");
+  return text;
 }
 
 function malformed(what: string): PawlError {

@@ -68,6 +68,7 @@ test("bytes that are cut, longer, of another version or of no membership are ref
   for (let length = 0; length < bytes.length; length++) refuses(bytes.subarray(0, length));
   refuses(Uint8Array.from([...bytes, 0]));
   refuses(bytes.with(0, 2));
+  refuses(bytes.with(bytes.indexOf(97), 0xff));
   const wrong: Membership[] = [
     { voters: [], learners: ["a"], places: new Map() },
     { voters: [[]], learners: [], places: new Map() },
