@@ -8,7 +8,7 @@ import type { MembershipAt, NodeId } from "../../src/raft/types.ts";
 import { decodeMembership } from "../../src/raft/membership.ts";
 import { type Flying, SimCluster, type SimNode } from "./cluster.ts";
 
-const SEEDS = Number(process.env["RAFT_SEEDS"] ?? 600);
+const SEEDS = Number(process.env["RAFT_SEEDS"] ?? 400);
 const FIRST = Number(process.env["RAFT_SEED"] ?? 1);
 const STEPS = 2000;
 
