@@ -1,10 +1,11 @@
 // Owns: a whole run: load, trials one after the other, quiet, final reads, judgement. What the options mean and how the report is
 // printed is in main.ts.
 
-import { setTimeout as pause } from "node:timers/promises";
-import type { Execution, ListedJob } from "../../src/client/index.ts";
-import { createClient } from "../../src/client/index.ts";
 import { readFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { messageOf } from "../../src/base/errors.ts";
+import { createClient } from "../../src/client/index.ts";
+import type { Execution, ListedJob } from "../../src/client/index.ts";
 import { TOKEN, until } from "../support/processes.ts";
 import { seenOf } from "./caller.ts";
 import type { Fault } from "./faults/fault.ts";
@@ -70,6 +71,8 @@ export async function run(options: RunOptions): Promise<Report> {
     const report = await reportOf(stage, load, trials);
     isSound = report.findings.length === 0;
     return report;
+  } catch (error) {
+    throw new Error(`${messageOf(error)}\njournals and logs are in ${stage.folder}`, { cause: error });
   } finally {
     load.kill();
     await stage.close(options.keep || !isSound);
