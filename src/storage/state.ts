@@ -85,7 +85,7 @@ export class StateStore {
   readonly kv: Kv;
   readonly followers = new Set<Follower>();
   readonly tables: readonly PagedTable[];
-  private readonly soon: Soon;
+  readonly soon: Soon;
   private readonly sweep: Sweep;
   /** How many deltas each checkpoint has whose changes are still stored, oldest first. */
   private readonly kept: { readonly number: number; readonly deltas: number }[];

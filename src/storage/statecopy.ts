@@ -57,7 +57,7 @@ export class StateCopy implements Follower {
       this.mustGoOn();
       const isCrowded = this.dirty.size > limits.copyDirtyKeysMax / 2;
       if (!this.isScanned && !isCrowded) room -= await this.readOn(room, ops);
-      else if (this.dirty.size > 0) room -= this.readAgain(room, ops);
+      else if (this.dirty.size > 0) room -= await this.readAgain(room, ops);
       else if (this.store.writing) await new Promise<void>((resolve) => (this.woken = resolve));
       else return this.chunk(ops, this.finish(ops));
     }
@@ -104,13 +104,16 @@ export class StateCopy implements Follower {
     return bytes;
   }
 
-  private readAgain(room: number, ops: KvOp[]): number {
+  /** Reads by key hold the loop, each a little: only so many in a turn. */
+  private async readAgain(room: number, ops: KvOp[]): Promise<number> {
     let bytes = 0;
+    let gets = 0;
     for (const key of this.dirty) {
-      if (bytes >= room) break;
+      if (bytes >= room || gets++ === limits.copyGetsPerTurnMax) break;
       this.dirty.delete(key);
       bytes += this.take(key, this.store.kv.get(key), ops);
     }
+    if (gets > limits.copyGetsPerTurnMax) await new Promise<void>(this.store.soon);
     return bytes;
   }
 

@@ -84,6 +84,24 @@ test("much that has changed behind the reading is sent before the reading goes o
   while ((await copy.next()) !== undefined);
 });
 
+test("keys are read again a bounded number in a turn", async () => {
+  const sender = await Sender.open(simBench().disk(), 1, 1);
+  const { kv } = sender.replica.store;
+  const copy = new StateCopy(sender.replica.store, "a");
+  await copy.next(1);
+  copy.wrote(Array.from({ length: 5 * limits.copyGetsPerTurnMax }, (_, i) => ({ del: `a/${i}` })));
+  const get = kv.get.bind(kv);
+  let inTurn = 0;
+  let most = 0;
+  kv.get = (key) => {
+    if (inTurn++ === 0) setImmediate(() => (inTurn = 0));
+    most = Math.max(most, inTurn);
+    return get(key);
+  };
+  while ((await copy.next()) !== undefined);
+  assert.equal(most, limits.copyGetsPerTurnMax);
+});
+
 test("a copy that is sent more slowly than the state changes does not go on for ever", async () => {
   const sender = await Sender.open(simBench().disk(), 1, 1);
   const copy = new StateCopy(sender.replica.store, "a");
