@@ -69,9 +69,9 @@ test("remove, promote and transfer ask for what they say and wait for it", async
   const named = await server(t, "POST /api/v1/cluster/transfer", before, [cluster(null, {}), moved]);
   assert.equal((await ranWith(["cluster", "transfer", "b"], { env: named.env })).stdout, "b leads\n");
   assert.deepEqual(named.asked[0]?.body, { to: "b" });
-  const any = await server(t, "POST /api/v1/cluster/transfer", before, [before, before, moved]);
-  assert.equal((await ranWith(["cluster", "transfer"], { env: any.env })).stdout, "b leads\n");
-  assert.deepEqual(any.asked.map(({ body }) => body), [undefined, {}, undefined, undefined]);
+  const unnamed = await server(t, "POST /api/v1/cluster/transfer", before, [before, before, moved]);
+  assert.equal((await ranWith(["cluster", "transfer"], { env: unnamed.env })).stdout, "b leads\n");
+  assert.deepEqual(unnamed.asked.map(({ body }) => body), [undefined, {}, undefined, undefined]);
 });
 
 test("refusals keep their exit codes", async (t) => {
