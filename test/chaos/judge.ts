@@ -135,7 +135,8 @@ function kindOf(state: State, possible: readonly State[], rejected: readonly num
 /** Refusals that no fault explains: the caller alone touches its jobs, so a conflict shows that a change was done twice, or lost. */
 function refusalsOf({ asks, answers }: Step): Finding[] {
   const odd = answers.filter((each) => each.text !== undefined);
-  return odd.map((each) => found("wrong", each.atMs, `${firstOf(asks).op} of ${firstOf(asks).job} was refused: ${each.code}: ${each.text}`));
+  const { op, job } = firstOf(asks);
+  return odd.map(({ atMs, code, text }) => found("wrong", atMs, `${op} of ${job} was refused: ${code}: ${text}`));
 }
 
 /** A job that runs once has one record, and its target saw what that record says (V3, V4). */

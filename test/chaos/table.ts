@@ -45,7 +45,8 @@ export function rowsOf({ trials, findings }: Report): Row[] {
     const dues = own.map((trial) => trial.dueMs);
     return {
       fault, trials: own.length, lost: count("lost"), doubled: count("doubled"), wrong: count("wrong"),
-      writeP50Ms: percentile(writes, 50), writeP99Ms: percentile(writes, 99), dueP50Ms: percentile(dues, 50), dueP99Ms: percentile(dues, 99),
+      writeP50Ms: percentile(writes, 50), writeP99Ms: percentile(writes, 99),
+      dueP50Ms: percentile(dues, 50), dueP99Ms: percentile(dues, 99),
       wholeP99Ms: percentile(own.map((trial) => trial.wholeMs), 99),
     };
   });
@@ -69,12 +70,13 @@ function summaryOf(report: Report): string[] {
   const shown = findings.slice(0, FINDINGS_SHOWN).map(({ kind, atMs, text }) => `${kind}: ${timeOf(atMs)}${text}`);
   const floor = `at least ${CHANGES_FLOOR} changes/s and ${EXECUTIONS_FLOOR} executions/s are needed to prove anything`;
   return [
-    `${report.nodes} nodes, network: ${report.network}, ${seconds.toFixed(0)} s under load, times in ms: change and first due from the fault, whole from its end`,
+    "times in ms: change and first due from the fault on, whole from its end on",
+    `${report.nodes} nodes, network: ${report.network}, ${seconds.toFixed(0)} s under load`,
     `${changes} acknowledged changes (${rate(changes)}/s), ${executions} executions accepted by the target (${rate(executions)}/s), ` +
       `${again} of them later attempts, ${refusedByTarget} refused by their token`,
     `not acknowledged: ${codes.length === 0 ? "none" : codes.join("; ")}`,
     ...(report.isEnough ? [] : [`TOO LITTLE LOAD: ${floor}`]),
     ...shown, ...(findings.length > FINDINGS_SHOWN ? [`and ${findings.length - FINDINGS_SHOWN} more`] : []),
-    findings.length === 0 ? "nothing lost, nothing doubled, nothing wrong" : `${findings.length} violations; journals and logs are in ${folder}`,
+    findings.length > 0 ? `${findings.length} violations; see ${folder}` : "nothing lost, nothing doubled, nothing wrong",
   ];
 }
