@@ -39,6 +39,8 @@ export class Callers {
   private readonly world: World;
   private readonly nodes: readonly SimNode[];
   readonly known: string[] = [];
+  /** Told of each change that was acknowledged. */
+  acknowledged: (jobId: string) => void = () => undefined;
   /** Jobs of the changes that were acknowledged last. */
   readonly changed: string[] = [];
   private readonly history: History;
@@ -198,6 +200,7 @@ export class Callers {
       attempted.reply = outcome;
       if (outcome.jobId !== undefined) this.changed.push(outcome.jobId);
       if (this.changed.length > 3) this.changed.shift();
+      if (outcome.jobId !== undefined) this.acknowledged(outcome.jobId);
       if (outcome.executionId) this.executions.push(outcome.executionId);
       if (this.executions.length > 10) this.executions.shift();
       return this.record(attempted, this.world.nowMs, false);

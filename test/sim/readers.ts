@@ -71,17 +71,23 @@ export class Readers {
     const dice = world.random();
     const beganMs = world.nowMs;
     const jobId = world.chance(0.5) ? world.pick(this.known) : (this.changed.at(-1) ?? world.pick(this.known));
-    world.at(
-      0,
-      () => {
-        if (!node.up) return;
-        if (dice < 0.6) void this.job(node, jobId, beganMs);
-        else if (dice < 0.85) void this.stale(node, jobId);
-        else if (dice < 0.95) void this.page(node, beganMs);
-        else void this.asked(node, () => node.ask({ kind: "executions", filter: { jobId }, limit: 20 }, "stale"));
-      },
-      node.process,
-    );
+    world.first(node.process as Process, () => {
+      if (!node.up) return;
+      if (dice < 0.6) void this.job(node, jobId, beganMs);
+      else if (dice < 0.85) void this.stale(node, jobId);
+      else if (dice < 0.95) void this.page(node, beganMs);
+      else void this.asked(node, () => node.ask({ kind: "executions", filter: { jobId }, limit: 20 }, "stale"));
+    });
+  }
+
+  /** Now and then what was just acknowledged is read at once, everywhere. */
+  acknowledged(jobId: string): void {
+    const { world } = this;
+    if (this.quiet || !world.chance(0.2)) return;
+    const beganMs = world.nowMs;
+    for (const node of this.nodes) {
+      if (node.up) world.first(node.process as Process, () => void (node.up && this.job(node, jobId, beganMs)));
+    }
   }
 
   /** The answer; undefined when it was refused, or the node died before it came. */

@@ -37,6 +37,9 @@ export type RunOptions = {
   readonly trace?: (line: string) => void;
 };
 
+/** Turns of promises that an open needs at most, as long as it does not wait for the disk. */
+const OPEN_TURNS = 5000;
+
 export class Simulation implements Field {
   readonly world: World;
   readonly network: Network;
@@ -72,6 +75,7 @@ export class Simulation implements Field {
     this.callers = new Callers(world, this.nodes, this.history);
     const { known, changed } = this.callers;
     this.readers = new Readers(world, this.nodes, known, changed, this.history, this.judge, (check) => this.guard(check));
+    this.callers.acknowledged = (jobId) => this.readers.acknowledged(jobId);
   }
 
   private nodeOf(id: string, ids: readonly string[]): SimNode {
@@ -176,17 +180,22 @@ export class Simulation implements Field {
     while (this.step(atMs)) {
       this.steps++;
       this.hash = Math.imul(this.hash ^ Math.floor(world.nowMs * 1024), 0x9e3779b1) + this.steps;
-      if (this.opening.length > 0) {
-        const opening = this.opening;
-        this.opening = [];
-        await Promise.all(opening);
-      }
+      if (this.opening.length > 0) await this.open();
+      if (this.nodes.some(({ starting }) => starting)) world.promised();
       const { ran } = world;
       if (ran) for (const node of this.nodes) if (node.process === ran) node.observe(() => this.guard(() => this.judge.afterEvent(node)));
       if (world.unsettled) await world.settle();
       if (this.steps % 64 === 0) await Promise.resolve();
       if (this.failure) throw this.failure;
     }
+  }
+
+  /** Opening takes no time, but where it waits for the disk; a node whose power goes meanwhile never comes to its end. */
+  private async open(): Promise<void> {
+    const opening = Promise.all(this.opening.splice(0));
+    let isDone = false;
+    void opening.then(() => (isDone = true));
+    for (let turns = 0; !isDone && turns < OPEN_TURNS; turns++) await undefined;
   }
 
   /** One event; one at which the power goes ends the node that it belongs to. */

@@ -75,6 +75,11 @@ export class World {
     return { cancel: () => (event.run = undefined) };
   }
 
+  /** An event of a process that comes before all others that wait for it: they reach it through other sockets and threads. */
+  first(process: Process, run: () => void): void {
+    this.push({ atMs: Math.max(this.nowMs, process.pausedUntilMs), order: -this.order++, owner: process, run });
+  }
+
   /** Runs the next event; false when there is none before `untilMs`. */
   step(untilMs: number): boolean {
     const next = this.heap[0];
