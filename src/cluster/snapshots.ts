@@ -2,6 +2,7 @@
 // get. The talk is snapshotsender.ts's and snapshotreceiver.ts's, copies and stages are src/storage; this file joins them.
 // (N1) A snapshot is sent as the leader of a term and taken from the leader of the present term.
 // (N2) What was laid down outlives a restart, for as long as its sender goes on with the same copy.
+// (N3) Damage that shows while a copy is made is this node's own: it ends as if it had been found at a start.
 
 import type { HistoryStore } from "../storage/history.ts";
 import { decodeChunk, encodeChunk } from "../storage/copychunk.ts";
@@ -11,7 +12,7 @@ import type { Restored } from "../storage/restore.ts";
 import type { PagedTable, StateStore } from "../storage/state.ts";
 import { StateCopy } from "../storage/statecopy.ts";
 import type { StateStage } from "../storage/statestage.ts";
-import { assert } from "../base/errors.ts";
+import { assert, PawlError } from "../base/errors.ts";
 import { decodeMembership } from "../raft/membership.ts";
 import type { Raft } from "../raft/raft.ts";
 import type { SnapshotFrame } from "./snapshotframes.ts";
@@ -50,7 +51,7 @@ export class Snapshots {
     this.parts = parts;
     this.sender = new SnapshotSender(`${parts.id}.${parts.birth}`, {
       send: io.send,
-      begin: (copy) => this.source(copy),
+      begin: (copy) => this.source(copy, io),
       failed: (peer, reason) => {
         io.note(`the snapshot for ${peer} was given up: ${reason}`);
         parts.raft.snapshotFailed(peer);
@@ -68,11 +69,16 @@ export class Snapshots {
     });
   }
 
-  private source(copy: string): CopySource {
+  private source(copy: string, io: SnapshotIo): CopySource {
     const made = new StateCopy(this.parts.store, copy);
     const next = async (): Promise<Uint8Array | undefined> => {
-      const chunk = await made.next();
-      return chunk && encodeChunk(chunk);
+      try {
+        const chunk = await made.next();
+        return chunk && encodeChunk(chunk);
+      } catch (error) {
+        if (!(error instanceof PawlError) || error.code === "quarantined") io.failed(error);
+        throw error;
+      }
     };
     return { next, close: () => made.end() };
   }

@@ -120,7 +120,7 @@ export class SimNode {
     const system = world.systemOf(process, () => this.wallOffsetMs(), seeded(Math.floor(world.random() * 2 ** 32)));
     this.system = system;
     this.view = this.storage.disk((kind, run) => this.complete(process, kind, run));
-    this.view.settles = () => world.promised();
+    this.view.settles = (rows) => world.promised(rows);
     this.view.fuse = this.fuseAtStart;
     this.fuseAtStart = Number.POSITIVE_INFINITY;
     let assembled: Assembled;
@@ -171,13 +171,17 @@ export class SimNode {
   private async replace(process: Process, system: System, disk: SimDisk): Promise<void> {
     const { assembled, session } = this;
     this.assembled = undefined;
-    await assembled?.close();
-    if (!process.alive || !session) return;
-    const next = await this.assemble(process, system, disk);
-    if (!process.alive) return;
-    this.assembled = next;
-    session.stateReplaced(next.replica.state);
-    next.replica.start(session);
+    try {
+      await assembled?.close();
+      const next = await this.assemble(process, system, disk);
+      if (!process.alive || !session) return;
+      this.assembled = next;
+      session.stateReplaced(next.replica.state);
+      next.replica.start(session);
+    } catch (error) {
+      if (process.alive) this.hooks.fatal(this, error as Error);
+      return;
+    }
     this.hooks.fault(this, "installed snapshot");
     this.hooks.opened(this);
   }

@@ -38,6 +38,8 @@ type Event = { readonly atMs: number; readonly order: number; readonly owner: Pr
 
 /** No chain of promises in an answer is longer. */
 const PROMISE_TURNS = 24;
+/** What a step of `for await` over an async generator takes, and some more. */
+const TURNS_PER_THING = 6;
 
 /** Wall clock time of the beginning of every simulation: 2026-03-01T00:00:00Z. */
 export const WALL_START_MS = 1_772_323_200_000;
@@ -103,9 +105,9 @@ export class World {
     run();
   }
 
-  /** A promise was settled. */
-  promised(): void {
-    this.settling = PROMISE_TURNS;
+  /** A promise was settled, with a list of so many things that each are waited for in turn. */
+  promised(count = 0): void {
+    this.settling = Math.max(this.settling, PROMISE_TURNS + count * TURNS_PER_THING);
   }
 
   /** As in a real process, what follows from settled promises comes before the next event. */

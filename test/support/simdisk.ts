@@ -185,7 +185,7 @@ export class SimDisk implements Disk {
   /** Operations that are still carried out before the power goes. */
   fuse = Number.POSITIVE_INFINITY;
   /** Told when a promise of this disk settles, for a world that must know when to let what waits for it go on. */
-  settles: () => void = () => undefined;
+  settles: (rows?: number) => void = () => undefined;
   private readonly storage: SimStorage;
   private readonly schedule: Schedule;
 
@@ -289,7 +289,7 @@ class SimKv implements Kv {
       rows.push([key, value]);
       bytes += key.length + value.length;
     }
-    this.disk.settles();
+    this.disk.settles(rows.length);
     return rows;
   }
 
