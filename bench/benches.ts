@@ -5,6 +5,7 @@ import { benchCommands } from "./commands.ts";
 import { benchExecutions, benchLateness } from "./executions.ts";
 import type { Figure } from "./figure.ts";
 import { benchMemory } from "./memory.ts";
+import { benchRecovery } from "./recovery.ts";
 import { benchSchedule } from "./schedule.ts";
 import { benchStart } from "./start.ts";
 import { benchWheel } from "./wheel.ts";
@@ -23,4 +24,5 @@ export const benches: readonly Bench[] = [
   { name: "lateness", about: "due time to start of the handler", run: benchLateness },
   { name: "executions", about: "recurring no-op jobs, completed and in the log", run: benchExecutions },
   { name: "memory", about: "a million schedules on one node", run: benchMemory },
+  { name: "recovery", about: "a restart and a join with a million schedules", run: benchRecovery },
 ];

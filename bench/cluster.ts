@@ -34,9 +34,9 @@ export class BenchCluster {
   readonly nodes: readonly BenchNode[];
   readonly token = TOKEN;
   private readonly folder: string;
-  private readonly started: readonly Started[];
+  private readonly started: Started[];
 
-  private constructor(folder: string, started: readonly Started[], nodes: readonly BenchNode[]) {
+  private constructor(folder: string, started: Started[], nodes: readonly BenchNode[]) {
     this.folder = folder;
     this.started = started;
     this.nodes = nodes;
@@ -65,6 +65,26 @@ export class BenchCluster {
     return this.nodes.toSorted((a, b) => Number(b.id === leader) - Number(a.id === leader));
   }
 
+  /** Kills a node without warning and starts it again on what it had. */
+  async restart({ id, api }: BenchNode): Promise<BenchNode> {
+    const at = this.started.findIndex((each) => each.id === id);
+    const { child } = this.started[at] as Started;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+    this.started[at] = startNode(this.folder, id, api, {});
+    return ready(this.started[at]);
+  }
+
+  /** Starts an empty node that joins the cluster; resolves when it is ready. The cluster must have been told of it. */
+  async join(id: string, [peer, api]: readonly [peer: number, api: number]): Promise<BenchNode> {
+    const own = `[peer]\nlisten = "127.0.0.1:${peer}"\n[api]\nlisten = "127.0.0.1:${api}"\n`;
+    const file = join(this.folder, `${id}.toml`);
+    writeFileSync(file, `${readFileSync(join(this.folder, "cluster.toml"), "utf8")}${own}`, { mode: 0o600 });
+    this.started.push(startNode(this.folder, id, `http://127.0.0.1:${api}`, {}, ["--join"], file));
+    return ready(this.started.at(-1) as Started);
+  }
+
   /** Ends the processes in order and removes their folders. */
   async stop(): Promise<void> {
     await stopAll(this.folder, this.started);
@@ -79,14 +99,21 @@ function settings(ids: readonly string[], ports: readonly number[], slots: numbe
   return `${tables}[log]\nlevel = "warn"\n`;
 }
 
-function startNode(folder: string, id: string, api: string, extra: Readonly<Record<string, string>>): Started {
+function startNode(
+  folder: string,
+  id: string,
+  api: string,
+  extra: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+  settingsFile = join(folder, "cluster.toml"),
+): Started {
   const log = join(folder, `${id}.log`);
   const data = join(folder, id);
-  mkdirSync(data, { mode: 0o700 });
+  mkdirSync(data, { mode: 0o700, recursive: true });
   const out = openSync(log, "a", 0o600);
   // A setting in this shell is meant for a node of its own, not for these.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PAWL_")));
-  const args = ["start", "--config", join(folder, "cluster.toml"), "--node-id", id, "--data-dir", data];
+  const args = ["start", "--config", settingsFile, "--node-id", id, "--data-dir", data, ...flags];
   const atMs = performance.now();
   const child = spawn(process.execPath, [join(root, "bin", "pawl"), ...args], {
     cwd: folder,
@@ -126,7 +153,7 @@ async function stopAll(folder: string, started: readonly Started[]): Promise<voi
 }
 
 /** Ports that were free a moment ago, all held open until each is known. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
