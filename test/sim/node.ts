@@ -201,6 +201,7 @@ export class SimNode {
       const receive = (): void => {
         if (isFromLeader(message)) this.hear(sentMs);
         this.assembled?.replica.receive(from, message);
+        if (message[0] !== "r") world.promised();
       };
       if (process.pausedUntilMs > world.nowMs) world.at(0, receive, process);
       else world.inside(process, receive);
@@ -225,11 +226,19 @@ export class SimNode {
     const fails = disk.failRate > 0 && world.chance(disk.failRate);
     if (fails) this.hooks.fault(this, `failed ${kind}`);
     if (isStalled) this.hooks.fault(this, "stalled disk");
-    world.at(delayMs, () => run(fails ? new Error("EIO: simulated") : undefined), process);
+    let isDone = false;
+    const complete = (): void => {
+      if (isDone) return;
+      isDone = true;
+      run(fails ? new Error("EIO: simulated") : undefined);
+      world.promised();
+    };
+    if (isStalled) this.held.push(() => world.at(0, complete, process));
+    world.at(delayMs, complete, process);
     this.hooks.disk(this, kind, delayMs);
   }
 
-  /** A hung disk answers what it was asked. */
+  /** A hung or stalled disk answers what it was asked. */
   diskReturns(): void {
     this.disk.hung = "none";
     for (const run of this.held.splice(0)) run();

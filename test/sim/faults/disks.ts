@@ -21,7 +21,10 @@ export const slowDisks: FaultClass = {
         });
       },
       end: (field) => {
-        for (const node of field.nodes) Object.assign(node.disk, calmDisk);
+        for (const node of field.nodes) {
+          Object.assign(node.disk, calmDisk);
+          node.diskReturns();
+        }
       },
     };
   },
