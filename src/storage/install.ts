@@ -11,18 +11,20 @@ import { stateName } from "./state.ts";
 import { StateStage } from "./statestage.ts";
 import type { Disk } from "./disk.ts";
 import type { DayMark } from "./historymarks.ts";
-import type { RaftLog } from "./log.ts";
+import type { Beginning, RaftLog } from "./log.ts";
 import type { Restored } from "./restore.ts";
 
 const NAME = /^state-([1-9][0-9]*)$/;
 
 /**
  * Puts a verified state to use. The log must not be written meanwhile, and nothing of the state before may be used afterwards. `days` are
- * this node's own files of history, as its newest checkpoint names them.
+ * this node's own files of history, as its newest checkpoint names them. What the state begins with goes into the same batch.
  */
-export async function install(log: RaftLog, stage: StateStage, verified: Restored, days: readonly DayMark[]): Promise<void> {
+export async function install(
+  log: RaftLog, stage: StateStage, verified: Restored, days: readonly DayMark[], beginning?: Beginning,
+): Promise<void> {
   const { appliedIndex: index, appliedTerm: term, historyMarks } = verified;
-  const { position, write } = log.replacement({ index, term }, stage.number);
+  const { position, write } = log.replacement({ index, term }, stage.number, beginning);
   await stage.complete(position, { nextOrdinal: historyMarks.nextOrdinal, days });
   await new Promise<void>((resolve, reject) => write((error) => (error === undefined ? resolve() : reject(error))));
 }

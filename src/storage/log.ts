@@ -42,6 +42,9 @@ export type LogPosition = {
 /** What a state says of the log that it belongs to. */
 export type StatePlace = { readonly appliedIndex: number; readonly appliedTerm: number; readonly logPosition: LogPosition };
 
+/** What another state brings along: entries that go on from it, of a term that is over. All of them are committed. */
+export type Beginning = { readonly term: number; readonly vote: string; readonly entries: readonly Entry[] };
+
 /** A write that is not yet done: `position` is where the log ends once it is. */
 export type Replacement = { readonly position: LogPosition; write(done: (error?: Error) => void): void };
 
@@ -177,16 +180,18 @@ export class RaftLog implements LogReader {
    * What puts the state of another database, as of `base`, in place of everything in this log (G7). The log must not be written in
    * between: the state has to know the position first (installmark.ts).
    */
-  replacement(base: { readonly index: number; readonly term: number }, state: number): Replacement {
+  replacement(base: { readonly index: number; readonly term: number }, state: number, beginning?: Beginning): Replacement {
     assert(base.index > this.state.commit && state > this.start.state, "a state is replaced by a newer one");
     const { term, vote } = this.state;
-    const hard = { term: Math.max(term, base.term), vote: base.term > term ? "" : vote, commit: base.index };
+    const { entries, ...office } = beginning ?? { term: Math.max(term, base.term), vote: base.term > term ? "" : vote, entries: [] };
+    const lastIndex = base.index + entries.length;
     const start: LogStart = { write: this.newest + 1, seal: this.seal, index: base.index, term: base.term, state };
-    const place = { number: start.write, previousSeal: this.seal, start, truncateFrom: 0, lastIndex: base.index, lastTerm: base.term };
-    const stored: StoredWrite = { ...place, hardState: hard, entries: [] };
+    const place = { number: start.write, previousSeal: this.seal, start, truncateFrom: 0, lastIndex };
+    const hardState = { ...office, commit: lastIndex };
+    const stored: StoredWrite = { ...place, lastTerm: entries.at(-1)?.term ?? base.term, hardState, entries };
     const key = writeKey(stored.number);
     const value = encodeWrite(key, stored);
-    const position = { number: stored.number, index: base.index, term: hard.term, vote: hard.vote, checksum: sealIn(value) };
+    const position = { number: stored.number, index: lastIndex, ...office, checksum: sealIn(value) };
     const write = (done: (error?: Error) => void): void => {
       assert(this.newest + 1 === stored.number, "the log was written since its replacement was made");
       this.put({ put: key, value }, stored.number, done, () => this.replace(stored, value));

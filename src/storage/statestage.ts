@@ -107,7 +107,7 @@ export class StateStage {
   complete(position: LogPosition, marks: HistoryMarks): Promise<void> {
     return this.alone(async () => {
       const { kv, record } = this.whole();
-      assert(position.index === record.end.index, "the log goes on where the copied state ends");
+      assert(position.index >= record.end.index, "the log goes on where the copied state ends");
       const mark = { checkpoint: record.end.checkpoint, chunks: record.next, position, marks };
       await written(kv, [{ put: markKeys.install, value: encodeInstall(mark) }, { del: markKeys.stage }]);
       await this.close();

@@ -1,0 +1,76 @@
+// Owns: what a disk holds of a replica, opened and checked: log, state and the stage beside it, and everything derived from the tables. For
+// a node that starts (assemble.ts), and for what is done to a data directory while none runs on it (carried.ts).
+// (O1) The log must reach at least what the newest checkpoint witnessed of it (H8); the state never is ahead of the log.
+// (O2) Tables come from the checkpoint, everything derived from the tables, and what was committed later from the log.
+
+import { utf8Text } from "../base/bytes.ts";
+import { coldKeys } from "../jobs/cold.ts";
+import type { HistorySink } from "../jobs/history.ts";
+import { State, lane, timerMemory } from "../jobs/state.ts";
+import type { Capacity } from "../jobs/state.ts";
+import { limits } from "../limits.ts";
+import { ColdRows } from "../storage/coldrows.ts";
+import type { Disk, Soon } from "../storage/disk.ts";
+import { noHistory } from "../storage/historymarks.ts";
+import type { HistoryMarks } from "../storage/historymarks.ts";
+import { tidyStates } from "../storage/install.ts";
+import { checkState, logOptions, openLog } from "../storage/log.ts";
+import type { RaftLog } from "../storage/log.ts";
+import { StateStore, stateName, stateOptions } from "../storage/state.ts";
+import type { StateStage } from "../storage/statestage.ts";
+import { Wheel } from "../wheel/wheel.ts";
+
+export type Stored<History> = {
+  readonly log: RaftLog;
+  readonly stage: StateStage;
+  readonly store: StateStore;
+  readonly cold: ColdRows;
+  readonly state: State;
+  readonly wheel: Wheel;
+  readonly history: History;
+  close(): Promise<void>;
+};
+
+/** Throws PawlError("quarantined") naming what fails its checks. `openHistory` is given what the state says of the history's files. */
+export async function openStored<History extends HistorySink>(
+  disk: Disk, capacity: Capacity, soon: Soon, openHistory: (marks: HistoryMarks) => History,
+): Promise<Stored<History>> {
+  const logKv = await disk.open("log", logOptions);
+  const log = await openLog(logKv);
+  const stage = await tidyStates(disk, log);
+  const stateKv = await disk.open(stateName(log.stateNumber), stateOptions);
+  const cold = new ColdRows(stateKv);
+  const memory = timerMemory(capacity);
+  const wheel = new Wheel(memory.items, memory.dueAtMs, memory.lanes, lane.count, 0);
+  const state = new State(capacity, memory, wheel, cold);
+  const store = await StateStore.open(stateKv, [state.jobs.rows, state.live.rows], soon, cold);
+  const history = openHistory(store.restored?.historyMarks ?? noHistory);
+  state.historySink = history;
+  await restoreState(state, store, cold, log, wheel);
+  const close = async (): Promise<void> => {
+    await stage.close();
+    await stateKv.close();
+    await logKv.close();
+  };
+  return { log, stage, store, cold, state, wheel, history, close };
+}
+
+async function restoreState(state: State, store: StateStore, cold: ColdRows, log: RaftLog, wheel: Wheel): Promise<void> {
+  const { restored } = store;
+  checkState(log, restored);
+  if (!restored) return;
+  state.restoreScalars(restored.scalars, restored.appliedIndex);
+  for (const [prefix, table] of [
+    [coldKeys.schedules, state.schedules],
+    [coldKeys.classes, state.classes],
+  ] as const) {
+    for (let after: string = prefix; ; ) {
+      const rows = await cold.page({ gt: after, lt: `${prefix}~`, limit: limits.pageMax });
+      for (const [key, value] of rows) table.restore(Number.parseInt(key.slice(prefix.length), 16), utf8Text(value));
+      if (rows.length < limits.pageMax) break;
+      after = (rows.at(-1) as [string, Uint8Array])[0];
+    }
+  }
+  while (wheel.advance(state.clockMs));
+  state.rebuild();
+}
