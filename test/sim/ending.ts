@@ -21,8 +21,10 @@ export async function settle(simulation: Simulation, faults: readonly Fault[]): 
   calmDown(simulation, faults);
   await simulation.until(endMs + LEADER_MS);
   const term = termOf(simulation);
+  const before = sound(simulation).length;
   await simulation.until(endMs + QUIET_MS);
-  demand(termOf(simulation) === term, "liveness", "there was an election although nothing was wrong any more");
+  const isQuiet = termOf(simulation) === term || sound(simulation).length < before;
+  demand(isQuiet, "liveness", "there was an election although nothing was wrong any more");
   await answersEverywhere(simulation);
   await standsStill(simulation);
   nothingHangs(simulation);
@@ -60,24 +62,41 @@ function termOf(simulation: Simulation): number {
   return leaders[0]?.assembled?.replica.raft.status().term ?? 0;
 }
 
-/** A fresh write through every node, and a read of it through every node. */
+/** A fresh write through every node, and a read of it through every node. A node may find only now that it was damaged: then again. */
 async function answersEverywhere(simulation: Simulation): Promise<void> {
-  const { world, callers, readers } = simulation;
   const nodes = sound(simulation);
+  const told = await changedAt(simulation, nodes);
+  const read = await readAt(simulation, nodes);
+  if (nodes.some(({ lost }) => lost)) {
+    await simulation.until(simulation.world.nowMs + LEADER_MS);
+    return answersEverywhere(simulation);
+  }
+  demand([...told.values()].every((code) => code === "done"), "liveness", `a change was answered by: ${[...told].join("; ")}`);
+  demand(read === nodes.length, "liveness", `a read was answered at ${read} of ${nodes.length} nodes`);
+}
+
+async function changedAt(simulation: Simulation, nodes: readonly SimNode[]): Promise<Map<string, string>> {
+  const { world, callers } = simulation;
   const [jobId = ""] = callers.known;
-  let answered = 0;
+  const told = new Map(nodes.map(({ id }) => [id, "nothing"]));
   for (const node of nodes) {
     node.assembled?.replica.submit({ kind: "trigger", jobId }, undefined, 100, (outcome) => {
       // The job may be gone, the table full: the log has said so, and that is an answer.
-      if (!(outcome instanceof PawlError) || ["not_found", "capacity"].includes(outcome.code)) answered++;
+      const code = outcome instanceof PawlError ? outcome.code : "done";
+      told.set(node.id, ["not_found", "capacity"].includes(code) ? "done" : code);
     });
   }
   await simulation.until(world.nowMs + ANSWER_MS);
-  demand(answered === nodes.length, "liveness", `a change was answered at ${answered} of ${nodes.length} nodes`);
+  return told;
+}
+
+async function readAt(simulation: Simulation, nodes: readonly SimNode[]): Promise<number> {
+  const { world, callers, readers } = simulation;
+  const [jobId = ""] = callers.known;
   let read = 0;
-  for (const node of nodes) void readers.job(node, jobId).then((isRead) => (read += isRead ? 1 : 0));
+  for (const node of nodes) if (node.up) void readers.job(node, jobId).then((isRead) => (read += isRead ? 1 : 0));
   await simulation.until(world.nowMs + ANSWER_MS);
-  demand(read === nodes.length, "liveness", `a read was answered at ${read} of ${nodes.length} nodes`);
+  return read;
 }
 
 /** Jobs go on firing: at some moment between two entries, all nodes must be equal. */
