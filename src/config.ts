@@ -56,6 +56,8 @@ export type Config = {
   readonly shell: { readonly enabled: boolean };
   /** How long ended executions and ended jobs are kept; that of the leader counts. */
   readonly history: { readonly retentionDays: number };
+  /** How much of the log is kept behind a checkpoint, in MiB. */
+  readonly storage: { readonly logKeepMib: number };
   readonly log: { readonly level: LogLevel };
   /** `module` is an absolute path or the name of a package. */
   readonly plugins: readonly { readonly type: string; readonly module: string }[];
@@ -124,6 +126,7 @@ export function loadConfig(given: ConfigSources): Config {
     http: { allowAddresses: settingOf<readonly string[]>(sources, keys.allowAddresses)?.value ?? [] },
     shell: { enabled: settingOf<boolean>(sources, keys.shellEnabled)?.value ?? false },
     history: { retentionDays: settingOf<number>(sources, keys.retentionDays)?.value ?? limits.historyRetentionDefaultDays },
+    storage: { logKeepMib: settingOf<number>(sources, keys.logKeepMib)?.value ?? limits.logKeepDefaultMib },
     log: { level: settingOf<LogLevel>(sources, keys.logLevel)?.value ?? "info" },
     plugins,
     tls,

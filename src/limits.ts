@@ -120,8 +120,10 @@ export const limits = {
   logOpenFilesMax: 256,
   stateOpenFilesMax: 256,
   // The log behind a checkpoint.
-  logKeepBytes: 128 * MIB,
-  logMaxBytes: 1024 * MIB,
+  logKeepDefaultMib: 128,
+  logKeepMaxMib: 16_384,
+  /** A slow follower that is heard makes a leader keep so many times as much. */
+  logKeepForSlowTimes: 8,
 
   // Snapshots on their way.
   snapshotResendMs: 2_000,

@@ -117,6 +117,8 @@ async function startHeld(config: Config, options: NodeOptions, hold: Hold): Prom
   }
 }
 
+const MIB = 1024 * 1024;
+
 function coreOptions(config: Config, { incarnation, joined }: Claim): CoreOptions {
   return {
     node: config.node.id,
@@ -130,6 +132,7 @@ function coreOptions(config: Config, { incarnation, joined }: Claim): CoreOption
     tlsDir: config.tls === undefined ? undefined : dirname(config.tls.ca),
     slots: config.worker.slots,
     tags: config.worker.tags,
+    logKeepBytes: config.storage.logKeepMib * MIB,
   };
 }
 

@@ -87,7 +87,7 @@ export class Host {
       disk,
       transport,
       capacity: { jobsMax: limits.jobsMax, liveMax: limits.liveExecutionsMax },
-      logBounds: { keepBytes: limits.logKeepBytes, maxBytes: limits.logMaxBytes },
+      logBounds: { keepBytes: options.logKeepBytes, maxBytes: options.logKeepBytes * limits.logKeepForSlowTimes },
       events: {
         fatal: (error) => this.fail(error),
         role: () => this.noteStanding(),

@@ -82,6 +82,7 @@ export type CoreOptions = {
   readonly version: string;
   /** It has its membership from the cluster alone, never from its settings: `members` are whom it may ask. */
   readonly joining: boolean;
+  readonly logKeepBytes: number;
   readonly members: readonly { readonly id: string; readonly host: string; readonly port: number; readonly api: string }[];
   readonly listen: { readonly host: string; readonly port: number };
   readonly tlsDir: string | undefined;

@@ -71,6 +71,10 @@ export const keys = {
     "history.retention_days", "integer", `an integer from 1 to ${limits.historyRetentionMaxDays}`, "30",
     "days that ended executions, and jobs that have ended, are kept", between(1, limits.historyRetentionMaxDays),
   ),
+  logKeepMib: key(
+    "storage.log_keep_mib", "integer", `an integer from 1 to ${limits.logKeepMaxMib}`, "128",
+    "log kept for members that were away, in MiB; who lacks more is sent the whole state", between(1, limits.logKeepMaxMib),
+  ),
   logLevel: key(
     "log.level", "text", `one of ${logLevels.join(", ")}`, "info", "how much is logged",
     (value) => logLevels.some((level) => level === value),

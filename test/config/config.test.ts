@@ -29,6 +29,7 @@ test("defaults of a node alone", (t) => {
     http: { allowAddresses: [] },
     shell: { enabled: false },
     history: { retentionDays: 30 },
+    storage: { logKeepMib: 128 },
     log: { level: "info" },
     plugins: [],
     tls: undefined,

@@ -25,7 +25,7 @@ api = "127.0.0.1:7502"
 `;
 const name = "1 to 63 letters, digits, '.', '_' or '-', starting with a letter or digit";
 const levels = "trace, debug, info, warn, error, fatal, silent";
-const tables = "[node], [api], [peer], [cluster], [auth], [worker], [http], [shell], [history], [log], [[plugins]]";
+const tables = "[node], [api], [peer], [cluster], [auth], [worker], [http], [shell], [history], [storage], [log], [[plugins]]";
 
 type Case = readonly [what: string, text: string, message: string];
 const cases: readonly Case[] = [
