@@ -87,6 +87,8 @@ export class CoreMetrics {
     this.set("pawl_leader", "1 on the leader.", status.role === "leader" ? 1 : 0);
     this.set("pawl_commit_index", "Highest committed log index.", status.commit);
     this.set("pawl_applied_index", "Highest applied log index.", state.appliedIndex);
+    this.set("pawl_log_first_index", "Lowest index that the log still holds.", status.firstIndex);
+    this.set("pawl_log_bytes", "Bytes of the log on disk, about.", this.core.log.bytes);
     this.set("pawl_checkpoint_index", "Applied index of the newest checkpoint.", checkpointer.index);
     this.set("pawl_checkpoint_seconds_max", "Longest checkpoint of this process.", checkpointer.stats.longestMs / 1000);
     this.set("pawl_checkpoint_freeze_seconds_max", "Longest turn that copied a checkpoint.", checkpointer.stats.freezeMs / 1000);
