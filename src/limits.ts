@@ -93,6 +93,9 @@ export const limits = {
   // Storage.
   checkpointMaxBytes: 8 * MIB,
   checkpointMaxMs: 10_000,
+  /** One that takes longer is said; one that takes this long ends the node. */
+  checkpointSlowMs: 60_000,
+  checkpointHungMs: 300_000,
   checkpointHeadersKept: 2048,
   pageBytes: 64 * KIB,
   historyBlockRecordsMax: 4096,

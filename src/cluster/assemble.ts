@@ -62,7 +62,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     membershipAt: (index: number) => storedMembership(raft, index),
     slowestHealthyMatch: () => raft.slowestHealthyMatch(),
   };
-  const checkpointer = new Checkpointer(state, store, history, log, logBounds, system, consensus, (error) => events.fatal(error));
+  const checkpointer = new Checkpointer(state, store, history, log, logBounds, system, consensus, events);
   const tables = [state.jobs.rows, state.live.rows];
   const snapshots = { id, birth, raft, log, store, stage, history, tables };
   const space = new DiskSpace({

@@ -4,6 +4,8 @@
 // (M2) A failed write ends the node: what is on disk is then unknown.
 // (M3) The log keeps a tail for who is away for a moment; a leader's also what the slowest follower lacks that it hears, up to a bound:
 //      beyond it that one gets a snapshot.
+// (M4) A checkpoint that does not return is said, and in the end ends the node: meanwhile what changes is kept in memory beside it, and
+//      the log cannot be dropped. As in logwriter.ts the wait counts only while the loop runs.
 
 import { PawlError, assert } from "../base/errors.ts";
 import type { State } from "../jobs/state.ts";
@@ -26,6 +28,8 @@ type Consensus = {
   slowestHealthyMatch(): number;
 };
 
+type Hearer = { fatal(error: Error): void; alarm(message: string): void };
+
 export class Checkpointer {
   readonly stats = { checkpoints: 0, longestMs: 0, lastMs: 0, freezeMs: 0 };
   private readonly state: State;
@@ -34,11 +38,14 @@ export class Checkpointer {
   private readonly log: RaftLog;
   private readonly bounds: LogBounds;
   private readonly system: System;
-  private readonly failed: (error: Error) => void;
+  private readonly hearer: Hearer;
   private readonly consensus: Consensus;
   private takenIndex: number;
   private takenAtMs: number;
   private busy = false;
+  /** Of the checkpoint under way: when it began, and whether it was said that it takes long (M4). */
+  private busySinceMs = 0;
+  private saidSlow = false;
   private broken: PawlError | undefined;
   private waiting: (() => void)[] = [];
 
@@ -50,7 +57,7 @@ export class Checkpointer {
     bounds: LogBounds,
     system: System,
     consensus: Consensus,
-    failed: (error: Error) => void,
+    hearer: Hearer,
   ) {
     this.consensus = consensus;
     this.state = state;
@@ -59,7 +66,7 @@ export class Checkpointer {
     this.log = log;
     this.bounds = bounds;
     this.system = system;
-    this.failed = failed;
+    this.hearer = hearer;
     this.takenIndex = state.appliedIndex;
     this.takenAtMs = system.monotonicMs();
   }
@@ -70,14 +77,32 @@ export class Checkpointer {
   }
 
   nextWakeMs(): number {
-    return this.busy || this.state.appliedIndex === this.takenIndex ? Number.POSITIVE_INFINITY : this.takenAtMs + limits.checkpointMaxMs;
+    if (this.busy) return this.busySinceMs + (this.saidSlow ? limits.checkpointHungMs : limits.checkpointSlowMs) + 1;
+    return this.state.appliedIndex === this.takenIndex ? Number.POSITIVE_INFINITY : this.takenAtMs + limits.checkpointMaxMs;
+  }
+
+  /** The loop stood still for so long (M4). */
+  paused(gapMs: number, nowMs: number): void {
+    if (this.busy) this.busySinceMs = Math.min(nowMs, this.busySinceMs + gapMs);
   }
 
   /** Begins a checkpoint when enough has changed or enough time has passed. */
   maybe(nowMs: number): void {
-    if (this.busy || this.state.appliedIndex === this.takenIndex) return;
+    if (this.busy) return this.watch(nowMs);
+    if (this.state.appliedIndex === this.takenIndex) return;
     if (nowMs - this.takenAtMs < limits.checkpointMaxMs && this.changedBytes() < limits.checkpointMaxBytes) return;
     this.begin(nowMs);
+  }
+
+  /** (M4) */
+  private watch(nowMs: number): void {
+    const sinceMs = nowMs - this.busySinceMs;
+    if (this.broken || sinceMs <= limits.checkpointSlowMs) return;
+    const wait = `has not returned for ${Math.round(sinceMs / 1000)} s`;
+    if (sinceMs > limits.checkpointHungMs) return this.fail(new Error(`it ${wait}`));
+    if (this.saidSlow) return;
+    this.saidSlow = true;
+    this.hearer.alarm(`a checkpoint ${wait}: its disk is slow or hangs; after ${limits.checkpointHungMs / 1000} s this node ends`);
   }
 
   private changedBytes(): number {
@@ -90,12 +115,15 @@ export class Checkpointer {
     const { state } = this;
     if (position.index < state.appliedIndex) return;
     this.busy = true;
+    this.busySinceMs = nowMs;
+    this.saidSlow = false;
     const index = state.appliedIndex;
     const appliedTerm = this.log.term(index);
     assert(appliedTerm !== undefined, `the log knows the term of what was applied, ${index}`);
     const membership = this.consensus.membershipAt(index);
     const at = { appliedIndex: index, appliedTerm, scalars: state.encodeScalars(), position, membership };
     takeCheckpoint(this.store, this.history, at, (error) => {
+      if (this.broken) return;
       if (error) this.fail(error);
       else this.finished(index, position, nowMs);
     });
@@ -124,7 +152,7 @@ export class Checkpointer {
   private fail(cause: Error): void {
     this.broken = new PawlError("io", `a checkpoint could not be written: ${cause.message}`, { outcome: "unknown", cause });
     this.goOn();
-    this.failed(this.broken);
+    this.hearer.fatal(this.broken);
   }
 
   private goOn(): void {

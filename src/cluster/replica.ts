@@ -393,6 +393,7 @@ export class Replica {
   private afterGap(gapMs: number, nowMs: number): void {
     this.events.alarm(`the loop stood still for ${Math.round(gapMs)} ms`);
     this.writer.paused(gapMs, nowMs);
+    this.parts.checkpointer.paused(gapMs, nowMs);
     if (!this.leadership || this.confirming) return;
     this.confirming = true;
     this.confirmLeadership(this.leadership, nowMs);
