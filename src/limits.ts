@@ -138,6 +138,10 @@ export const limits = {
   memberDeadMs: 3_600_000,
   caughtUpEntries: 1_000,
 
+  // What nobody waits for.
+  firstMarkMs: 300_000,
+  markMs: 3_600_000,
+
   /** Below it nothing new is taken. LevelDB may hold each write buffer in two files for a while, beside a checkpoint. */
   diskReserveBytes: 256 * MIB,
   diskReserveEndBytes: 320 * MIB,

@@ -19,6 +19,7 @@ import { Checkpointer } from "./checkpointer.ts";
 import type { LogBounds } from "./checkpointer.ts";
 import { DiskSpace } from "./diskspace.ts";
 import { encodePlace } from "./members.ts";
+import type { Pace } from "./pace.ts";
 import type { ReplicaEvents, Transport } from "./parts.ts";
 import { Queries } from "./queries.ts";
 import { Replica } from "./replica.ts";
@@ -38,6 +39,7 @@ export type AssembleOptions = {
   readonly events: ReplicaEvents;
   readonly capacity: Capacity;
   readonly logBounds: LogBounds;
+  readonly pace: Pace;
 };
 
 export type Assembled = {
@@ -53,7 +55,7 @@ export type Assembled = {
 };
 
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
-  const { id, birth, system, disk, transport, events, capacity, logBounds } = options;
+  const { id, birth, system, disk, transport, events, capacity, logBounds, pace } = options;
   const openHistory = (marks: HistoryMarks): HistoryStore => HistoryStore.open(disk.files, 0, marks);
   const stored = await openStored(disk, capacity, (run) => system.soon(run), openHistory);
   const { log, stage, store, cold, state, wheel, history } = stored;
@@ -73,7 +75,9 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     alarm: (message) => events.alarm(message),
   });
   await space.watch();
-  const replica = new Replica({ id, birth, system, raft, log, state, wheel, transport, checkpointer, snapshots, space }, events);
+  const housekeeping = { pace };
+  const parts = { id, birth, system, raft, log, state, wheel, transport, checkpointer, snapshots, space, housekeeping };
+  const replica = new Replica(parts, events);
   const queries = new Queries(state, history, cold, system);
   const close = async (): Promise<void> => {
     space.stop();

@@ -1,5 +1,5 @@
-// Owns: what replicas say to each other, as the positional arrays that src/net carries: consensus, forwarded changes and their
-// answers, workers and their leader, snapshots. Whatever does not decode is dropped and counted: a peer cannot make this node fail.
+// Owns: what replicas say to each other, as the positional arrays that src/net carries: consensus, forwarded changes and their answers,
+// workers and their leader, snapshots, sums of states. Whatever does not decode is dropped and counted: a peer cannot make this node fail.
 
 import { PawlError } from "../base/errors.ts";
 import type { ErrorCode, Outcome } from "../base/errors.ts";
@@ -12,6 +12,7 @@ import { decodeMessage, encodeMessage } from "../raft/wire.ts";
 import type { ForwardId, Order } from "./proposals.ts";
 import { decodeSnapshotFrame, encodeSnapshotFrame } from "./snapshotframes.ts";
 import type { SnapshotFrame } from "./snapshotframes.ts";
+import type { HashFrame } from "./statehashes.ts";
 
 export type Frame =
   | { readonly kind: "raft"; readonly message: Message }
@@ -25,7 +26,8 @@ export type Frame =
   | { readonly kind: "answer"; readonly id: ForwardId; readonly outcome: ChangeReply | PawlError }
   | { readonly kind: "worker"; readonly message: WorkerMessage }
   | { readonly kind: "leader"; readonly message: LeaderMessage }
-  | { readonly kind: "snapshot"; readonly message: SnapshotFrame };
+  | { readonly kind: "snapshot"; readonly message: SnapshotFrame }
+  | { readonly kind: "hash"; readonly message: HashFrame };
 
 type Failed = { readonly code: ErrorCode; readonly message: string; readonly outcome: Outcome; readonly field?: string | undefined };
 
@@ -48,6 +50,8 @@ export function encodeFrame(frame: Frame): unknown[] {
       return ["l", ...encodeLeaderMessage(frame.message)];
     case "snapshot":
       return ["s", ...encodeSnapshotFrame(frame.message)];
+    case "hash":
+      return ["h", frame.message.kind, frame.message.index, frame.message.hash];
   }
 }
 
@@ -72,6 +76,8 @@ export function decodeFrame(value: readonly unknown[]): Frame {
       return { kind: "leader", message: decodeLeaderMessage(rest) };
     case "s":
       return { kind: "snapshot", message: decodeSnapshotFrame(rest) };
+    case "h":
+      return { kind: "hash", message: hashFrame(rest) };
     default:
       throw new PawlError("invalid", "unknown frame; the other node may run a newer Pawl");
   }
@@ -95,6 +101,12 @@ function parsed(value: unknown): unknown {
 
 function forwardId(rest: readonly unknown[]): ForwardId {
   return { birth: identifier(rest[0]), number: identifier(rest[1]) };
+}
+
+function hashFrame([kind, index, hash]: readonly unknown[]): HashFrame {
+  const isKnown = (kind === "sum" || kind === "diverged") && typeof hash === "string";
+  if (!isKnown) throw new PawlError("invalid", "malformed word about a state's sum; the other node may run a newer Pawl");
+  return { kind, index: identifier(index), hash };
 }
 
 function identifier(value: unknown): number {

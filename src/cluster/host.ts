@@ -17,6 +17,7 @@ import { memberViews } from "./clusterview.ts";
 import { sweepKeys } from "./keysweep.ts";
 import { CoreMetrics } from "./metrics.ts";
 import { decodePlace } from "./members.ts";
+import { usualPace } from "./pace.ts";
 import type { Order } from "./proposals.ts";
 import { sendable } from "./port.ts";
 import type { ChangeOutcome, CoreOptions, CoreToFace, FaceToCore } from "./port.ts";
@@ -88,6 +89,7 @@ export class Host {
       transport,
       capacity: { jobsMax: limits.jobsMax, liveMax: limits.liveExecutionsMax },
       logBounds: { keepBytes: options.logKeepBytes, maxBytes: options.logKeepBytes * limits.logKeepForSlowTimes },
+      pace: usualPace,
       events: {
         fatal: (error) => this.fail(error),
         role: () => this.noteStanding(),

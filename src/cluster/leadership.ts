@@ -20,6 +20,8 @@ import { retryAt } from "../planner/retry.ts";
 import { ScheduleBook } from "../planner/schedulebook.ts";
 import type { System } from "../system.ts";
 import type { TrustedClock } from "./clock.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import type { HousekeepingParts } from "./housekeeping.ts";
 import { refusalOf } from "./proposals.ts";
 import type { Proposals, Waiting } from "./proposals.ts";
 import type { Steward } from "./steward.ts";
@@ -39,7 +41,8 @@ export type Draft = {
 
 export class Leadership {
   readonly desk: LeaderDesk;
-  readonly steward: Steward;
+  private readonly steward: Steward;
+  private readonly housekeeping: Housekeeping;
   private readonly state: State;
   private readonly system: System;
   private readonly clock: TrustedClock;
@@ -60,7 +63,7 @@ export class Leadership {
     proposals: Proposals,
     due: DueLists,
     term: number,
-    io: Pick<DeskIo, "send"> & { readonly steward: Steward },
+    io: Pick<DeskIo, "send"> & { readonly steward: Steward; readonly housekeeping: HousekeepingParts },
   ) {
     this.steward = io.steward;
     this.state = state;
@@ -77,7 +80,14 @@ export class Leadership {
     });
     const usable = (session: number): boolean => this.desk.usable(session, system.monotonicMs());
     if (state.clusterId === "") this.desk.add(bootstrap(state, system));
+    this.housekeeping = new Housekeeping(io.housekeeping, (command) => this.desk.add(command), nowMs);
     this.planner = new Planner(state, due, this.book, nowMs, usable, () => system.random());
+  }
+
+  /** What a leader does on its own. Called in every turn. */
+  tick(nowMs: number): void {
+    this.steward.tick(nowMs);
+    this.housekeeping.tick(nowMs);
   }
 
   private retryAt(slot: number): number {

@@ -18,60 +18,24 @@ import type { State, Watcher } from "../jobs/state.ts";
 import type { Change } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { Raft } from "../raft/raft.ts";
-import type { Entry, LogWrite, MembershipAt, RaftStatus } from "../raft/types.ts";
-import type { System } from "../system.ts";
-import type { Wheel } from "../wheel/wheel.ts";
+import type { Entry, LogWrite, MembershipAt } from "../raft/types.ts";
 import type { WorkerSession } from "../worker/session.ts";
 import type { ResultBatch } from "../worker/types.ts";
-import type { Checkpointer } from "./checkpointer.ts";
 import { TrustedClock } from "./clock.ts";
 import { Contact } from "./contact.ts";
-import type { DiskSpace } from "./diskspace.ts";
+import { Freshness } from "./freshness.ts";
 import { decodeFrame, encodeFrame, laneOf } from "./frames.ts";
 import type { Frame } from "./frames.ts";
 import { Leadership } from "./leadership.ts";
 import { LogWriter } from "./logwriter.ts";
-import type { LogDisk } from "./logwriter.ts";
 import { isLater, Proposals } from "./proposals.ts";
 import type { Answering, ForwardId, Order } from "./proposals.ts";
+import type { ReplicaEvents, ReplicaParts } from "./parts.ts";
 import { Reads } from "./reads.ts";
 import { Snapshots } from "./snapshots.ts";
-import type { SnapshotParts } from "./snapshots.ts";
+import { StateHashes } from "./statehashes.ts";
 import { Steward } from "./steward.ts";
 import { WakeTimer } from "./waketimer.ts";
-
-export interface Transport {
-  /** False when the frame was dropped: not connected, or too much is waiting. */
-  send(to: string, lane: "control" | "bulk" | "snapshot", message: readonly unknown[]): boolean;
-}
-
-export type ReplicaParts = {
-  readonly id: string;
-  /** Higher than that of every replica that this node was before. */
-  readonly birth: number;
-  readonly system: System;
-  readonly raft: Raft;
-  readonly log: LogDisk;
-  readonly state: State;
-  readonly wheel: Wheel;
-  readonly transport: Transport;
-  readonly checkpointer: Checkpointer;
-  readonly snapshots: SnapshotParts;
-  readonly space: DiskSpace;
-};
-
-export interface ReplicaEvents {
-  /** Something ended this replica: it must not go on. */
-  fatal(error: Error): void;
-  role(status: RaftStatus): void;
-  /** Who belongs to the cluster from now on; told once at the start too. */
-  members(at: MembershipAt): void;
-  /** New events may be read. */
-  events(): void;
-  /** A snapshot took the place of state and log: this replica has stopped, and is to be assembled anew from the disk. */
-  replaced(): void;
-  alarm(message: string): void;
-}
 
 const APPLY_PER_TURN_MAX_BYTES = 4 * 1024 * 1024;
 const NOTHING = new Uint8Array(0);
@@ -85,6 +49,7 @@ export class Replica {
   readonly proposals: Proposals;
   readonly writer: LogWriter;
   readonly snapshots: Snapshots;
+  readonly hashes: StateHashes;
   readonly stats = { turns: 0, entriesApplied: 0, framesRefused: 0 };
   private readonly parts: ReplicaParts;
   private readonly events: ReplicaEvents;
@@ -95,12 +60,9 @@ export class Replica {
   private stopped = false;
   private lastTurnMs: number;
   private readonly contact = new Contact();
-  /** When a leader spoke of the newest commit index that is applied here, and the next such word that waits to be. */
-  private freshMs = Number.NEGATIVE_INFINITY;
+  private readonly freshness = new Freshness();
   /** The newest change that each node has passed on: their ids only grow (H11). */
   private readonly passedOn = new Map<string, ForwardId>();
-  private told: { readonly commit: number; readonly term: number; readonly atMs: number } | undefined;
-
   private confirming = false;
   private expiryDueMs = 0;
 
@@ -122,6 +84,12 @@ export class Replica {
       note: (message) => events.alarm(message),
       failed: (error) => this.fail(error),
       arrived: () => this.takeUpSnapshot(),
+    });
+    this.hashes = new StateHashes({
+      self: parts.id,
+      raft: parts.raft,
+      send: (to, message) => this.send(to, { kind: "hash", message }),
+      alarm: (message) => events.alarm(message),
     });
     this.timer = new WakeTimer(parts.system, () => this.wake());
     this.state.watcher = this.watcher();
@@ -147,6 +115,7 @@ export class Replica {
         this.session?.sessionClosed(session);
         this.leadership?.desk.sessionClosed(session);
       },
+      marked: (_number, hash) => this.hashes.marked(hash),
     };
   }
 
@@ -175,7 +144,7 @@ export class Replica {
         if ((frame.message.kind === "append" || frame.message.kind === "heartbeat") && frame.message.term === this.raft.status().term) {
           this.contact.heardLeader(nowMs);
           const commit = frame.message.kind === "append" ? frame.message.commit : frame.message.leaderCommit;
-          this.told ??= { commit, term: frame.message.term, atMs: nowMs };
+          this.freshness.heard(commit, frame.message.term, nowMs);
           this.freshen();
         }
         return;
@@ -187,6 +156,8 @@ export class Replica {
         return this.fromWorker(from, frame.message);
       case "snapshot":
         return this.snapshots.receive(from, frame.message, nowMs);
+      case "hash":
+        return this.hashes.receive(from, frame.message);
       case "leader":
         if (frame.message.term < this.raft.status().term) return;
         if (frame.message.kind === "reconcile") this.session?.reconciled(frame.message.term, frame.message.session, frame.message.index);
@@ -194,12 +165,8 @@ export class Replica {
     }
   }
 
-  /** A leader knows what is committed once it has committed an entry of its own term; before that its word says nothing. */
   private freshen(): void {
-    const { told } = this;
-    if (!told || told.commit > this.state.appliedIndex) return;
-    if (this.raft.term(told.commit) === told.term) this.freshMs = told.atMs;
-    this.told = undefined;
+    this.freshness.applied(this.state.appliedIndex, (index) => this.raft.term(index));
   }
 
   private forwarded(from: string, { id, change, key, bytes }: Extract<Frame, { kind: "change" }>): void {
@@ -286,6 +253,7 @@ export class Replica {
     this.session?.tick(nowMs, this.parts.system.wallMs());
     this.leadership?.desk.tick(nowMs);
     this.snapshots.tick(nowMs);
+    this.hashes.tick();
     this.drain(nowMs);
     this.advanceWheel();
     this.proposeAndForward(nowMs);
@@ -362,6 +330,7 @@ export class Replica {
     this.leadership = new Leadership(this.state, system, this.clock, this.proposals, wheel, term, {
       send: (to, message) => this.toWorker(to, message),
       steward: new Steward(this.raft, this.proposals, this.clock, (message) => this.events.alarm(message), system.monotonicMs()),
+      housekeeping: this.parts.housekeeping,
     });
     this.session?.leaderChanged(system.monotonicMs(), system.wallMs());
   }
@@ -428,7 +397,7 @@ export class Replica {
       proposals.expire(nowMs, this.contact.silentMs(status, nowMs) > limits.electionTimeoutMs, leader);
     }
     if (this.leadership) {
-      this.leadership.steward.tick(nowMs);
+      this.leadership.tick(nowMs);
       if (!this.confirming) while (this.leadership.propose((data) => this.offer(data, nowMs), this.hasDue()));
       return;
     }
@@ -471,7 +440,7 @@ export class Replica {
 
   /** How old the state is: milliseconds since a leader spoke of a commit index that is applied here; 0 on the leader. */
   ageMs(): number {
-    return this.leadership ? 0 : this.parts.system.monotonicMs() - this.freshMs;
+    return this.leadership ? 0 : this.freshness.ageMs(this.parts.system.monotonicMs());
   }
 
   /** A point in the log that a linearizable read must have applied; undefined when no quorum answers. */

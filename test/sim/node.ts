@@ -4,6 +4,7 @@
 import { PawlError } from "../../src/base/errors.ts";
 import { assemble } from "../../src/cluster/assemble.ts";
 import type { Assembled } from "../../src/cluster/assemble.ts";
+import type { Pace } from "../../src/cluster/pace.ts";
 import type { Answered, Consistency, Query } from "../../src/jobs/views.ts";
 import { limits } from "../../src/limits.ts";
 import type { System } from "../../src/system.ts";
@@ -21,6 +22,8 @@ export const capacity = { jobsMax: 60, liveMax: 90 } as const;
 export const SLOTS = 2;
 /** So little that who is away for some seconds needs a snapshot. */
 const logBounds = { keepBytes: 8_000, maxBytes: 24_000 } as const;
+/** What takes hours on a real node. */
+const pace: Pace = { firstMarkMs: 1_500, markMs: 4_000 };
 
 export type DiskWeather = {
   writeMs: number;
@@ -164,6 +167,7 @@ export class SimNode {
         replaced: () => void this.replace(process, system, disk),
       },
       logBounds,
+      pace,
     });
   }
 

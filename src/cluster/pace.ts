@@ -1,0 +1,15 @@
+// Owns: how often a node does what nobody waits for. The bounds of a real node are in src/limits.ts; a simulated one is faster, so that
+// what takes hours is seen in seconds.
+
+import { limits } from "../limits.ts";
+
+export type Pace = {
+  /** From the beginning of a leadership to its first mark, and from mark to mark. */
+  readonly firstMarkMs: number;
+  readonly markMs: number;
+};
+
+export const usualPace: Pace = {
+  firstMarkMs: limits.firstMarkMs,
+  markMs: limits.markMs,
+};

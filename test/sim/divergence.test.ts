@@ -1,0 +1,51 @@
+// Owns: plays of damage that only a comparison can show, in a whole simulated cluster: a node whose memory is not what the log made of it
+// is named by the others and ends, and nobody else does.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Simulation } from "./run.ts";
+import type { SimNode } from "./node.ts";
+
+/** A calm cluster of three that has run for a while. */
+async function calmCluster(seed: number): Promise<Simulation> {
+  const simulation = new Simulation({ seed, nodes: 3, faults: [] });
+  await simulation.begin();
+  await simulation.until(6_000);
+  return simulation;
+}
+
+/** A bit of memory turns over in the row of a job, and the judge looks away. */
+function flipBit(simulation: Simulation, node: SimNode): void {
+  const { state } = node.assembled?.replica ?? {};
+  assert.ok(state);
+  const job = state.jobs.pool.nextUsed(0);
+  state.jobs.idHash[job] = (state.jobs.idHash[job] as number) ^ 1;
+  state.jobs.rows.touch(job);
+  node.damaged = true;
+  const { judge } = simulation;
+  const look = judge.afterEvent.bind(judge);
+  judge.afterEvent = (at) => {
+    if (at !== node) look(at);
+  };
+}
+
+for (const [who, seed] of [["a follower", 21], ["the leader", 22]] as const) {
+  test(`H8f: a bit flips in the memory of ${who}: it ends at the next mark, and nobody else does`, async () => {
+    const simulation = await calmCluster(seed);
+    const leader = simulation.leader();
+    const victim = simulation.nodes.find((node) => (node === leader) === (who === "the leader"));
+    assert.ok(victim);
+    flipBit(simulation, victim);
+    await simulation.until(16_000);
+    assert.deepEqual(simulation.nodes.filter((node) => node.lost).map(({ id }) => id), [victim.id]);
+    assert.equal(simulation.counts.get("damage found"), 1);
+    assert.ok(simulation.leader(), "the others go on");
+  });
+}
+
+test("H8f: replicas that are equal agree at every mark", async () => {
+  const simulation = await calmCluster(23);
+  await simulation.until(30_000);
+  for (const { assembled } of simulation.nodes) assert.ok((assembled?.replica.hashes.stats.marks ?? 0) >= 5, "marks came");
+  assert.ok(simulation.nodes.every((node) => !node.lost));
+});
