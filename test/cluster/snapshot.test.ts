@@ -23,6 +23,7 @@ class Pair {
   readonly notes: string[] = [];
   installed: SnapshotEnd[] = [];
   installable = true;
+  members = end.members;
   nowMs = 0;
   loss = 0;
   linked = true;
@@ -66,13 +67,14 @@ class Pair {
 
   private sink(copy: string): CopySink {
     const chunks = this.laid.get(copy) ?? [];
+    const { members } = this;
     this.laid.set(copy, chunks);
     return {
       get next() {
         return chunks.length;
       },
       get end() {
-        return chunks.length === CHUNKS ? end : undefined;
+        return chunks.length === CHUNKS ? { ...end, members } : undefined;
       },
       lay: async (bytes) => {
         const number = bytes[0] as number;
@@ -155,12 +157,17 @@ test("52 a receiver that is silent is given up, and the next one that waits is s
 });
 
 test("50, 57 a copy that leads no further than the log is not taken up, nor one without this node", async () => {
-  const pair = new Pair(1);
-  pair.installable = false;
-  pair.sender.need("b");
-  await pair.pass(5_000);
-  assert.deepEqual(pair.installed, []);
-  assert.deepEqual(pair.failures, ["b: it leads no further than the log here"]);
+  const useless: [Partial<Pair>, string][] = [
+    [{ installable: false }, "b: it leads no further than the log here"],
+    [{ members: ["a", "c"] }, "b: this node is not among its members"],
+  ];
+  for (const [how, reason] of useless) {
+    const pair = Object.assign(new Pair(1), how);
+    pair.sender.need("b");
+    await pair.pass(5_000);
+    assert.deepEqual(pair.installed, []);
+    assert.deepEqual(pair.failures, [reason]);
+  }
 });
 
 test("words that are none are refused", () => {

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { NumberIndex } from "../../src/jobs/numberindex.ts";
 import { NumberPool } from "../../src/jobs/numberpool.ts";
+import { at, HOUR, Machine, NOON, smallCapacity, spec } from "./machine.ts";
 
 test("H2a: the pool gives the lowest free number, at every size around its words", () => {
   for (const capacity of [1, 31, 32, 33, 1023, 1024, 1025, 33_000]) {
@@ -60,4 +61,23 @@ test("the index finds every number under its hash, whatever was added and remove
     }),
     { seed: 12, numRuns: 200 },
   );
+});
+
+test("H2c: a replica with room for another number of rows takes no part in the cluster, and loads nothing of it", () => {
+  const { state } = new Machine();
+  for (const capacity of [{ ...smallCapacity, jobsMax: 50 }, { ...smallCapacity, liveMax: 200 }]) {
+    const other = new Machine(capacity);
+    const bootstrap = { kind: "bootstrap", clusterId: "c", idSpace: "s", shard: 0, ...smallCapacity } as const;
+    assert.throws(() => other.entry([bootstrap]), /capacity differs/);
+    assert.throws(() => new Machine(capacity).state.restoreScalars(state.encodeScalars(), 0), /capacity differs/);
+  }
+});
+
+test("H2c: the job beyond the capacity is refused by a rule of the state, and a freed number is room again", () => {
+  const machine = new Machine({ jobsMax: 1, liveMax: 1 });
+  assert.equal(machine.create("a", spec(at(NOON + HOUR)), NOON + HOUR).kind, "done");
+  const beyond = machine.create("b", spec(at(NOON + HOUR)), NOON + HOUR);
+  assert.equal(beyond.kind === "refused" && beyond.code, "capacity");
+  machine.one({ kind: "cancel", key: undefined, ref: machine.ref("a"), jobId: "a", cancelRunning: false });
+  assert.equal(machine.create("b", spec(at(NOON + HOUR)), NOON + HOUR).kind, "done");
 });
