@@ -8,7 +8,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
-import { Journal } from "../../src/worker/journal.ts";
+import { Journal, killGroup } from "../../src/worker/journal.ts";
 import { isAlive } from "./fixtures.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "pawl-journal-"));
@@ -34,7 +34,10 @@ async function orphaned(name: string, command: string) {
   const [first] = (await once(node.stdout, "data")) as [Buffer];
   node.kill("SIGKILL");
   await once(node, "exit");
-  return { journal, pids: first.toString().trim().split(/\s+/).map(Number) };
+  const pids = first.toString().trim().split(/\s+/).map(Number);
+  // Where the journal does not, so that a failing test leaves nothing behind.
+  after(() => killGroup(pids[0] as number, "SIGKILL"));
+  return { journal, pids };
 }
 
 /** A process that is being killed is looked at until the kernel is done with it: SIGKILL cannot be refused. */
