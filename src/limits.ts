@@ -86,6 +86,8 @@ export const limits = {
   recomputesMax: 16,
   noQuorumAnswerMs: 2_000,
   noQuorumPatienceMs: 1_700,
+  /** A leader that hands over in good order answers sooner than this; one that was cut off does not. */
+  formerLeaderMs: 500,
 
   // Wheel.
   wheelMovesPerTurnMax: 4096,

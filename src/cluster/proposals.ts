@@ -52,6 +52,9 @@ export class Proposals {
   private readonly forwarded = new Map<number, Forwarded>();
   private readonly birth: number;
   private lastForward = 0;
+  /** Who could take changes when that was last asked, and since when. */
+  private leader: string | undefined;
+  private leaderSinceMs = 0;
   /** How many of the waiting changes are an operator's word on the clock, and how many are orders. */
   private confirmations = 0;
   private orders = 0;
@@ -199,19 +202,26 @@ export class Proposals {
 
   /**
    * Answers what waited too long: before it was sent it is rejected, after that nobody can tell (Q2). Nothing waits long for a majority
-   * that is not heard of (`lost`), nor for a node that was the leader once.
+   * that is not heard of (`lost`), nor while there is no `leader` that can take it, nor for a node that was the leader once.
    */
   expire(nowMs: number, lost: boolean, leader?: string): void {
+    if (leader !== this.leader) {
+      this.leader = leader;
+      this.leaderSinceMs = nowMs;
+    }
     const isLate = (waiting: Waiting, hopeless: boolean): boolean =>
       nowMs >= waiting.dueAtMs - (hopeless ? limits.proposalTimeoutMs - limits.noQuorumPatienceMs : 0);
-    const late = this.queue.filter((waiting) => isLate(waiting, lost));
-    if (late.length > 0) this.queue = this.queue.filter((waiting) => !isLate(waiting, lost));
+    const nobody = lost || leader === undefined;
+    const late = this.queue.filter((waiting) => isLate(waiting, nobody));
+    if (late.length > 0) this.queue = this.queue.filter((waiting) => !isLate(waiting, nobody));
     for (const waiting of late) {
       this.count(waiting, -1);
-      waiting.answer(lost ? new PawlError("no_quorum", LOST) : overdue());
+      waiting.answer(nobody ? new PawlError("no_quorum", lost ? LOST : LEADERLESS) : overdue());
     }
+    const isFollowed = leader !== undefined && nowMs - this.leaderSinceMs >= limits.formerLeaderMs;
     for (const [id, entry] of this.forwarded) {
-      if (!isLate(entry.waiting, lost || entry.leader !== leader)) continue;
+      const isFormer = entry.leader !== leader;
+      if (!(isFormer && isFollowed) && !isLate(entry.waiting, lost || isFormer)) continue;
       this.forwarded.delete(id);
       entry.waiting.answer(lost ? unknown(LOST, "no_quorum") : unknown("the leader did not answer in time"));
     }
@@ -248,6 +258,7 @@ function isOrder(change: Change | Order): change is Order {
 }
 
 const LOST = "no majority is heard of: most nodes must be up and connected";
+const LEADERLESS = "no leader can take changes yet: one is being elected or prepares itself; retry after a moment";
 
 function unknown(message: string, code: "timeout" | "no_quorum" = "timeout"): PawlError {
   return new PawlError(code, `${message}; it may still happen: retry with the same Idempotency-Key`, { outcome: "unknown" });

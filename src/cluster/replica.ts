@@ -394,7 +394,8 @@ export class Replica {
     const { leader } = status;
     if (nowMs >= this.expiryDueMs) {
       this.expiryDueMs = nowMs + limits.heartbeatMs;
-      proposals.expire(nowMs, this.contact.silentMs(status, nowMs) > limits.electionTimeoutMs, leader);
+      const lost = this.contact.silentMs(status, nowMs) > limits.electionTimeoutMs;
+      proposals.expire(nowMs, lost, leader === this.id && !this.leadership ? undefined : leader);
     }
     if (this.leadership) {
       this.leadership.tick(nowMs);
@@ -421,7 +422,7 @@ export class Replica {
     const { wheel, checkpointer, system } = this.parts;
     let atMs = Math.min(this.raft.nextDeadlineMs(), this.session?.nextWakeMs() ?? Number.POSITIVE_INFINITY, checkpointer.nextWakeMs());
     atMs = Math.min(atMs, this.writer.nextWakeMs(this.raft.status().role === "leader"), this.snapshots.sender.nextWakeMs());
-    if (this.proposals.waiting > 0) atMs = Math.min(atMs, system.monotonicMs() + limits.heartbeatMs);
+    if (this.proposals.unanswered > 0) atMs = Math.min(atMs, system.monotonicMs() + limits.heartbeatMs);
     if (!this.leadership) return atMs;
     const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.hasDue();
     const wheelMs = wheel.nextWakeMs() - this.leaderTime() + system.monotonicMs();

@@ -80,7 +80,9 @@ test("time's end says rejected in the queue, unknown in flight and at the leader
   const late = limits.proposalTimeoutMs;
   const queued = new Desk();
   queued.submit("a");
-  queued.proposals.expire(late, false);
+  queued.proposals.expire(late - 1, false, "x");
+  assert.deepEqual(queued.answers, []);
+  queued.proposals.expire(late, false, "x");
   queued.end("a: unavailable/rejected");
   const leaderless = new Desk();
   leaderless.submit("a");
@@ -109,14 +111,35 @@ test("without a majority what was sent or is in the log is unknown as soon as wh
   desk.end("queued: no_quorum/rejected", "sent: no_quorum/unknown", "flying: no_quorum/unknown");
 });
 
+test("without a leader that can take it nothing waits long, though a majority was just heard of", () => {
+  const desk = new Desk();
+  desk.submit("queued");
+  desk.proposals.expire(limits.noQuorumPatienceMs - 1, false);
+  assert.deepEqual(desk.answers, []);
+  desk.proposals.expire(limits.noQuorumPatienceMs, false);
+  desk.end("queued: no_quorum/rejected");
+});
+
 test("what was sent to a leader that silently stopped is unknown soon after another one leads", () => {
   const desk = new Desk();
   desk.submit("sent");
   desk.proposals.forward("x", () => true);
-  desk.proposals.expire(limits.noQuorumPatienceMs, false, "x");
+  desk.proposals.expire(100, false, "x");
+  desk.proposals.expire(1_000, false);
+  desk.proposals.expire(1_100, false, "y");
+  desk.proposals.expire(1_100 + limits.formerLeaderMs - 1, false, "y");
+  assert.deepEqual(desk.answers, [], "a leader that hands over in good order has the time to answer");
+  desk.proposals.expire(1_100 + limits.formerLeaderMs, false, "y");
+  desk.end("sent: timeout/unknown");
+});
+
+test("what was sent to a leader that silently stopped does not wait long for another one", () => {
+  const desk = new Desk();
+  desk.submit("sent");
+  desk.proposals.forward("x", () => true);
+  desk.proposals.expire(limits.noQuorumPatienceMs - 1, false);
   assert.deepEqual(desk.answers, []);
-  desk.proposals.expire(limits.noQuorumPatienceMs, false, "y");
-  assert.deepEqual(desk.answers, ["sent: timeout/unknown"]);
+  desk.proposals.expire(limits.noQuorumPatienceMs, false);
   desk.end("sent: timeout/unknown");
 });
 
