@@ -143,6 +143,10 @@ export const limits = {
   // What nobody waits for.
   firstMarkMs: 300_000,
   markMs: 3_600_000,
+  /** A mebibyte a second: a few gigabytes take some hours. */
+  scrubStepBytes: 256 * KIB,
+  scrubStepMs: 250,
+  scrubRestMs: 3_600_000,
 
   /** Below it nothing new is taken. LevelDB may hold each write buffer in two files for a while, beside a checkpoint. */
   diskReserveBytes: 256 * MIB,

@@ -14,6 +14,7 @@ import { HistoryStore } from "../storage/history.ts";
 import type { HistoryMarks } from "../storage/historymarks.ts";
 import type { RaftLog } from "../storage/log.ts";
 import type { StateStore } from "../storage/state.ts";
+import { LogScrub, StateScrub } from "../storage/scrub.ts";
 import type { System } from "../system.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { LogBounds } from "./checkpointer.ts";
@@ -23,6 +24,7 @@ import type { Pace } from "./pace.ts";
 import type { ReplicaEvents, Transport } from "./parts.ts";
 import { Queries } from "./queries.ts";
 import { Replica } from "./replica.ts";
+import { Scrubber } from "./scrubber.ts";
 import { openStored } from "./stored.ts";
 
 export type AssembleOptions = {
@@ -51,6 +53,7 @@ export type Assembled = {
   readonly store: StateStore;
   readonly cold: ColdRows;
   readonly space: DiskSpace;
+  readonly scrubber: Scrubber;
   close(): Promise<void>;
 };
 
@@ -78,13 +81,16 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const housekeeping = { pace };
   const parts = { id, birth, system, raft, log, state, wheel, transport, checkpointer, snapshots, space, housekeeping };
   const replica = new Replica(parts, events);
+  const scrubber = new Scrubber(system, pace, [new StateScrub(store), new LogScrub(log)], (error) => replica.fail(error));
+  scrubber.start();
   const queries = new Queries(state, history, cold, system);
   const close = async (): Promise<void> => {
     space.stop();
+    await scrubber.stop();
     await checkpointer.idle();
     await stored.close();
   };
-  return { replica, queries, checkpointer, history, log, store, cold, space, close };
+  return { replica, queries, checkpointer, history, log, store, cold, space, scrubber, close };
 }
 
 /** No bytes while the members are not known. */

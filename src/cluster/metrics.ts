@@ -93,6 +93,7 @@ export class CoreMetrics {
     this.set("pawl_checkpoint_seconds_max", "Longest checkpoint of this process.", checkpointer.stats.longestMs / 1000);
     this.set("pawl_checkpoint_freeze_seconds_max", "Longest turn that copied a checkpoint.", checkpointer.stats.freezeMs / 1000);
     this.set("pawl_state_compared_index", "Index of the newest mark at which states were compared.", replica.hashes.stats.index);
+    this.set("pawl_scrub_rounds", "Rounds in which all that is stored was read again.", this.core.scrubber.rounds);
     this.set("pawl_disk_free_bytes", "Free space on the disk of the data.", this.core.space.freeBytes);
     this.set("pawl_jobs", "Jobs in the table.", state.jobs.pool.count);
     this.set("pawl_history_records", "History records ever written.", state.lastOrdinal);

@@ -7,9 +7,14 @@ export type Pace = {
   /** From the beginning of a leadership to its first mark, and from mark to mark. */
   readonly firstMarkMs: number;
   readonly markMs: number;
+  /** From one step of reading the disk again to the next, and from the end of a round to the next. */
+  readonly scrubStepMs: number;
+  readonly scrubRestMs: number;
 };
 
 export const usualPace: Pace = {
   firstMarkMs: limits.firstMarkMs,
   markMs: limits.markMs,
+  scrubStepMs: limits.scrubStepMs,
+  scrubRestMs: limits.scrubRestMs,
 };

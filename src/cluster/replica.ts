@@ -239,7 +239,8 @@ export class Replica {
     }
   }
 
-  private fail(error: unknown): void {
+  /** Something that this replica must not outlive. */
+  fail(error: unknown): void {
     this.stop();
     this.events.fatal(error instanceof Error ? error : new Error(String(error)));
   }

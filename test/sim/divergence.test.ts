@@ -49,3 +49,18 @@ test("H8f: replicas that are equal agree at every mark", async () => {
   for (const { assembled } of simulation.nodes) assert.ok((assembled?.replica.hashes.stats.marks ?? 0) >= 5, "marks came");
   assert.ok(simulation.nodes.every((node) => !node.lost));
 });
+
+test("H8f: a bit flips in a cold row that nobody asks for: the scrubber comes to it, and the node ends", async () => {
+  const simulation = await calmCluster(24);
+  const victim = simulation.nodes.find((node) => node !== simulation.leader());
+  assert.ok(victim);
+  simulation.crash(victim, 1_000);
+  const store = victim.storage.store("state-1");
+  const key = store.keys().find((each) => each.startsWith("x/"));
+  assert.ok(key, "a checkpoint has stored cold rows");
+  store.flipBit(key, 3);
+  victim.damaged = true;
+  await simulation.until(20_000);
+  assert.deepEqual(simulation.nodes.filter((node) => node.lost).map(({ id }) => id), [victim.id]);
+  for (const { assembled, lost } of simulation.nodes) assert.ok(lost || (assembled?.scrubber.rounds ?? 0) >= 2, "rounds go on");
+});

@@ -25,6 +25,7 @@ export async function settle(simulation: Simulation, faults: readonly Fault[]): 
   await simulation.until(endMs + QUIET_MS);
   const isQuiet = termOf(simulation) === term || sound(simulation).length < before;
   demand(isQuiet, "liveness", "there was an election although nothing was wrong any more");
+  scrubbed(simulation);
   await answersEverywhere(simulation);
   await standsStill(simulation);
   nothingHangs(simulation);
@@ -35,6 +36,18 @@ export async function settle(simulation: Simulation, faults: readonly Fault[]): 
   judge.oracle.finished(wallMs - 3000);
   callers.finished(judge);
   history.finished();
+}
+
+/** H8f: rounds of the scrubber have come to everything since: nobody runs with damage that can be read. */
+function scrubbed({ nodes }: Simulation): void {
+  for (const { id, storage, unread, lost } of nodes) {
+    if (unread === undefined || lost) continue;
+    const store = storage.store(unread.store);
+    for (const [key, value] of unread.values) {
+      const stored = Buffer.from(store.get(key) ?? []).toString("latin1");
+      demand(stored !== value, "I5", `${id} was not found to have a wrong value of ${key}`);
+    }
+  }
 }
 
 function calmDown(simulation: Simulation, faults: readonly Fault[]): void {

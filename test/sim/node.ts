@@ -23,7 +23,7 @@ export const SLOTS = 2;
 /** So little that who is away for some seconds needs a snapshot. */
 const logBounds = { keepBytes: 8_000, maxBytes: 24_000 } as const;
 /** What takes hours on a real node. */
-const pace: Pace = { firstMarkMs: 1_500, markMs: 4_000 };
+const pace: Pace = { firstMarkMs: 1_500, markMs: 4_000, scrubStepMs: 150, scrubRestMs: 3_000 };
 
 export type DiskWeather = {
   writeMs: number;
@@ -66,6 +66,8 @@ export class SimNode {
   /** Its data was damaged; an open must find it, or what serves it may; found so, it stays down. */
   damaged = false;
   mustBeFound = false;
+  /** Damage that no open sees: what is stored under these keys now, until something else is. */
+  unread: { readonly store: string; readonly values: ReadonlyMap<string, string> } | undefined;
   lost = false;
   process: Process | undefined;
   simFace: SimFace | undefined;
@@ -175,6 +177,7 @@ export class SimNode {
   private async replace(process: Process, system: System, disk: SimDisk): Promise<void> {
     const { assembled, session } = this;
     this.assembled = undefined;
+    this.unread = undefined;
     try {
       await assembled?.close();
       const next = await this.assemble(process, system, disk);

@@ -1,7 +1,8 @@
 // Faults of disks that do not hold what they were given (I5), done to a node between two lives: a bit turned over, a value under
 // another key or of an earlier time, a batch lost from the middle as LevelDB loses it (CORRECTNESS.md, H8), the end of the log lost.
-// At most a minority is damaged. What an open must see, it must see; what only a read can see (cold rows, history) may go unnoticed
-// for as long as nothing wrong is served. The cluster goes on without a node that was found damaged.
+// At most a minority is damaged. What an open must see, it must see; what only a read can see goes unnoticed until the scrubber comes to
+// it (cold rows, ending.ts), and a bit in the history for as long as nothing wrong is served. The cluster goes on without a node that was
+// found damaged.
 
 import { decodeHeader } from "../../../src/storage/checkpointformat.ts";
 import type { SimStore } from "../../support/simdisk.ts";
@@ -50,6 +51,7 @@ function damage(world: World, node: SimNode): string | undefined {
   if (gone.length === 0 && before.size === after.size) return undefined;
   node.damaged = true;
   node.mustBeFound = isLog || gone.some((key) => !key.startsWith("x/"));
+  if (!node.mustBeFound) node.unread = { store: name, values: new Map(gone.map((key) => [key, after.get(key) ?? ""])) };
   return `${chosen.what} in ${isLog ? "the log" : node.mustBeFound ? "the state" : "a cold row"}`;
 }
 
