@@ -138,7 +138,7 @@ export const limits = {
   upkeepMs: 1_000,
   memberSilentMs: 5_000,
   memberDeadMs: 3_600_000,
-  caughtUpEntries: 1_000,
+  caughtUpEntries: 32,
 
   // What nobody waits for.
   firstMarkMs: 300_000,

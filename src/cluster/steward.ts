@@ -43,7 +43,8 @@ export class Steward implements Vitals {
   isCaughtUp(id: string): boolean {
     const peer = this.peers.find((each) => each.id === id);
     if (peer === undefined || peer.state !== "replicate" || !this.isHealthy(id)) return false;
-    return peer.match + limits.caughtUpEntries >= this.raft.status().commit;
+    // An empty log refuses its vote, so that two such voters could elect nobody.
+    return peer.match > 0 && peer.match + limits.caughtUpEntries >= this.raft.status().commit;
   }
 
   deadMs(id: string): number {
