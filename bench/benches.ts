@@ -2,6 +2,7 @@
 // the measurement itself works.
 
 import { benchCommands } from "./commands.ts";
+import { benchCommits } from "./commits.ts";
 import { benchExecutions, benchLateness } from "./executions.ts";
 import type { Figure } from "./figure.ts";
 import { benchMemory } from "./memory.ts";
@@ -21,6 +22,7 @@ export const benches: readonly Bench[] = [
   { name: "schedule", about: "the next due time beside cron-parser", run: benchSchedule },
   { name: "start", about: "a node's start and its idle memory", run: benchStart },
   { name: "commands", about: "single durable creates through the HTTP API", run: benchCommands },
+  { name: "commits", about: "commands of three cores alone, without the HTTP API", run: benchCommits },
   { name: "lateness", about: "due time to start of the handler", run: benchLateness },
   { name: "executions", about: "recurring no-op jobs, completed and in the log", run: benchExecutions },
   { name: "memory", about: "a million schedules on one node", run: benchMemory },
