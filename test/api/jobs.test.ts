@@ -126,6 +126,8 @@ test("a retry with the same Idempotency-Key is the same change, also without a j
   const second = await ask(api, "POST", "/api/v1/jobs", reordered, key);
   assert.deepEqual([second.statusCode, second.json()], [201, first.json()]);
   assert.match(first.json().job_id, /^[0-9a-f-]{36}$/);
+  const asked = backend.changes.map(({ change }) => (change.kind === "create" ? change.jobId : ""));
+  assert.deepEqual(asked, [first.json().job_id, first.json().job_id], "wherever it lands, it is about the same job (H16.13)");
   assert.equal(backend.jobs.size, 1);
   const other = await ask(api, "POST", "/api/v1/jobs", { ...unnamed, priority: "low" }, key);
   assert.deepEqual([other.statusCode, other.json().code, other.json().outcome], [422, "key_reused", "rejected"]);

@@ -52,6 +52,7 @@ test("H13b: a step of an hour moves nothing until a majority agrees; then it doe
   assert.deepEqual(at.clock.read(), { nowMs: NOON, trusted: false });
   at.others(limits.clockAgreementMs);
   assert.deepEqual(at.clock.read(), { nowMs: NOON + HOUR, trusted: true });
+  at.others(HOUR);
   at.pass(limits.clockSampleMaxMs);
   at.wall += HOUR;
   assert.equal(at.clock.read().trusted, false, "old samples agree with nothing");

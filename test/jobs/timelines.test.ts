@@ -146,6 +146,19 @@ test("H11a: a new schedule_time that was set and has fired since is still answer
   assert.equal(fresh?.kind === "refused" && fresh.code, "unprocessable");
 });
 
+test("H11b: a full generation of keys refuses new ones and forgets none; the next one has room", () => {
+  const machine = new Machine();
+  const key = (scope: string): KeyUse => ({ scope, bodyHash: "1" });
+  const first = machine.create("a", spec(hourly), NOON + HOUR, key("a"));
+  machine.state.keysInGeneration = limits.keysPerGenerationMax;
+  const refused = machine.create("b", spec(hourly), NOON + HOUR, key("b"));
+  assert.equal(refused.kind === "refused" && refused.code, "overloaded");
+  assert.equal(machine.job("b"), 0);
+  assert.deepEqual(machine.create("a", spec(hourly), NOON + HOUR, key("a")), first);
+  machine.entry([], HOUR);
+  assert.equal(machine.create("b", spec(hourly), NOON + HOUR, key("b")).kind, "done");
+});
+
 test("H11c: keys live for 24 hours of leaders' time, whatever the clock does", () => {
   const machine = new Machine();
   const key = { scope: "k", bodyHash: "1" };
@@ -168,6 +181,15 @@ test("H12: an update while an execution lives leaves its definition until it has
   assert.equal(specOf(decodeDefinition(definitionOf(machine.state, job))).description, "two");
   machine.result(machine.only("job"), "completed");
   assert.deepEqual(machine.cold.under("def/"), [coldKeys.definition(job, 2)]);
+});
+
+test("H13c: a leader whose clock is behind computes no due time that has fired", () => {
+  const machine = new Machine();
+  machine.create("job", spec(everySecond), NOON);
+  machine.fire("job", NOON + SECOND, machine.up("n"));
+  machine.clockMs = NOON - 5 * SECOND;
+  assert.equal(ask(machine, { kind: "update", jobId: "job", patch: { schedule: everySecond } })?.kind, "done");
+  assert.equal(machine.state.jobs.dueAtMs[machine.job("job")], NOON + SECOND);
 });
 
 test("H16.1: an end is an end: what comes later is seen and changes nothing", () => {

@@ -162,6 +162,17 @@ test("H7: the leader's lease lapses after the node's, and nodeLost ends what ran
   assert.deepEqual(pair.stops.map(({ reason }) => reason), ["void"]);
 });
 
+test("H7a: what earlier leaders heard of a session, and when, is nothing to a new one", () => {
+  const pair = joined();
+  pair.pass(10 * limits.leaseLeaderMs);
+  pair.linked = false;
+  pair.elect();
+  pair.pass(limits.leaseLeaderMs - SECOND, false);
+  assert.deepEqual(pair.desk.takeCommands(), []);
+  pair.pass(SECOND, false);
+  assert.deepEqual(pair.desk.takeCommands().map(({ kind }) => kind), ["nodeLost"]);
+});
+
 test("H7b: after a gap of the loop every lease starts afresh", () => {
   const pair = joined();
   pair.nowMs += 20_000;
