@@ -9,16 +9,23 @@ const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { fatal: true });
 const lenient = new TextDecoder("utf-8");
 const TWO_32 = 2 ** 32;
+const FIRST_BYTES = 256;
+const NOTHING = new Uint8Array(0);
+const NO_VIEW = new DataView(NOTHING.buffer);
+/** Up to here a text of ASCII is written faster byte by byte than by a call of the encoder, which makes an object each time. */
+const SHORT_TEXT_CHARS = 512;
+/** Up to here `copy()` keeps the buffer. */
+const KEPT_BYTES = 64 * 1024;
 
-/** A growing buffer. `take()` hands out a copy-free view and starts anew. */
+/** A growing buffer. `take()` hands out what was written and lets it go, `copy()` keeps the buffer for the next. */
 export class ByteWriter {
-  private buffer: Uint8Array<ArrayBuffer>;
-  private view: DataView<ArrayBuffer>;
+  private buffer: Uint8Array<ArrayBuffer> = NOTHING;
+  private view: DataView<ArrayBuffer> = NO_VIEW;
+  private readonly initialBytes: number;
   length = 0;
 
-  constructor(initialBytes = 256) {
-    this.buffer = new Uint8Array(initialBytes);
-    this.view = new DataView(this.buffer.buffer);
+  constructor(initialBytes = FIRST_BYTES) {
+    this.initialBytes = initialBytes;
   }
 
   private room(count: number): number {
@@ -29,7 +36,7 @@ export class ByteWriter {
   }
 
   private grow(needed: number): void {
-    const bigger = new Uint8Array(Math.max(needed, this.buffer.length * 2));
+    const bigger = new Uint8Array(Math.max(needed, this.buffer.length * 2, this.initialBytes));
     bigger.set(this.buffer);
     this.buffer = bigger;
     this.view = new DataView(bigger.buffer);
@@ -74,7 +81,24 @@ export class ByteWriter {
   }
 
   string(value: string): void {
-    this.bytes(utf8.encode(value));
+    if (value.length > SHORT_TEXT_CHARS || !this.shortText(value)) this.bytes(utf8.encode(value));
+  }
+
+  /** False, and nothing written, when the text is not all ASCII. */
+  private shortText(value: string): boolean {
+    const start = this.length;
+    this.u32(value.length);
+    let at = this.room(value.length);
+    const { buffer } = this;
+    for (let i = 0; i < value.length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 0x7f) {
+        this.length = start;
+        return false;
+      }
+      buffer[at++] = unit;
+    }
+    return true;
   }
 
   /** Writes a u32 at an earlier place, for lengths known only afterwards. */
@@ -86,8 +110,16 @@ export class ByteWriter {
   take(): Uint8Array {
     const tight = this.buffer.length <= this.length * 1.25;
     const out = tight ? this.buffer.subarray(0, this.length) : this.buffer.slice(0, this.length);
-    this.buffer = new Uint8Array(256);
-    this.view = new DataView(this.buffer.buffer);
+    this.buffer = NOTHING;
+    this.view = NO_VIEW;
+    this.length = 0;
+    return out;
+  }
+
+  /** A copy of the bytes written so far, for a writer that is used over and over; a large buffer is let go. */
+  copy(): Uint8Array {
+    if (this.length > KEPT_BYTES) return this.take();
+    const out = this.buffer.slice(0, this.length);
     this.length = 0;
     return out;
   }

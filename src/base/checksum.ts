@@ -10,10 +10,20 @@ export function checksum(data: Uint8Array | string, seed = 0): number {
 
 /** 32-bit hash of an identifier (FNV-1a with a final mix). Replicated state depends on it: it never changes. */
 export function hashText(value: string): number {
-  const bytes = utf8Bytes(value);
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < value.length; i++) {
+    const unit = value.charCodeAt(i);
+    // Of UTF-8, ASCII is one byte each; an identifier with anything else is encoded first.
+    if (unit > 0x7f) return mix32(fnv(utf8Bytes(value)));
+    hash = Math.imul(hash ^ unit, 0x01000193);
+  }
+  return mix32(hash);
+}
+
+function fnv(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
-  return mix32(hash);
+  return hash;
 }
 
 /** Spreads the bits of a 32-bit integer (finalizer of MurmurHash3). */

@@ -26,12 +26,13 @@ export function applyCreate(state: State, body: ByteReader, index: number): Repl
   const nextDueMs = body.f64();
   const fields = takeDefinition(body);
   if (findJob(state, jobId) !== 0) return refused("exists", `job ${jobId} exists; update it with PUT or choose another job_id`);
-  const problem = stillKept(state, jobId) ?? notAnInstant(nextDueMs) ?? roomFor(state, fields);
+  const ended = state.cold.get(coldKeys.ended(jobId));
+  const problem = stillKept(jobId, ended) ?? notAnInstant(nextDueMs) ?? roomFor(state, fields);
   if (problem) return problem;
   const { jobs } = state;
   const job = jobs.pool.take();
   if (job === 0) return refused("capacity", `all ${state.capacity.jobsMax} jobs are in use; delete some or start a larger cluster`);
-  forgetEnded(state, jobId);
+  if (ended) forgetEnded(state, jobId);
   jobs.generation[job] = ((jobs.generation[job] as number) + 1) & 0xffff;
   jobs.revision[job] = 1;
   jobs.idHash[job] = hashText(jobId);
@@ -70,8 +71,7 @@ export function forgetEnded(state: State, jobId: string): void {
 }
 
 /** An id is not used again before its job was deleted: a caller that repeats a submit must not make the job run again (H2e). */
-function stillKept(state: State, jobId: string): Reply | undefined {
-  const stored = state.cold.get(coldKeys.ended(jobId));
+function stillKept(jobId: string, stored: Uint8Array | undefined): Reply | undefined {
   if (!stored || decodeEnded(stored).status === "cancelled") return undefined;
   return refused("exists", `job ${jobId} has run and ended; DELETE it before its id is used again`);
 }

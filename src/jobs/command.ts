@@ -116,6 +116,7 @@ export type EntryHeader = { readonly clockMs: number; readonly elapsedMs: number
 
 const VERSION = 1;
 const HEADER_BYTES = 13;
+const scratch = new ByteWriter(4096);
 
 export function beginEntry(out: ByteWriter, header: EntryHeader): void {
   out.u8(VERSION);
@@ -125,12 +126,12 @@ export function beginEntry(out: ByteWriter, header: EntryHeader): void {
 
 /** One command, encoded once where it is made; entries are put together from these. */
 export function encodeCommand(command: Command): Uint8Array {
-  const out = new ByteWriter(128);
+  const out = scratch;
   out.u8(commandKind[command.kind]);
   out.u32(0);
   encodeBody(out, command);
   out.patchU32(1, out.length - 5);
-  return out.take();
+  return out.copy();
 }
 
 function encodeBody(out: ByteWriter, command: Command): void {

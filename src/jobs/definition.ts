@@ -12,14 +12,16 @@ export type Definition = {
   readonly specJson: Uint8Array;
 };
 
+const scratch = new ByteWriter(4096);
+
 export function encodeDefinition(definition: Definition): Uint8Array {
-  const out = new ByteWriter(64 + definition.specJson.length);
+  const out = scratch;
   out.u8(1);
   out.u48(definition.uid);
   out.f64(definition.createdAtMs);
   out.string(definition.jobId);
   out.bytes(definition.specJson);
-  return out.take();
+  return out.copy();
 }
 
 export function decodeDefinition(value: Uint8Array): Definition {

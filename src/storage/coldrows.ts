@@ -18,7 +18,6 @@ const PREFIX = "x/";
 /** Sorts behind every key with the prefix. */
 const END = "x0";
 const STORE = "state";
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
 export class ColdRows {
   private readonly kv: Kv;
@@ -46,7 +45,7 @@ export class ColdRows {
 
   /** Keeps `value` itself, which must not change from now on. */
   put(key: string, value: Uint8Array): void {
-    assert(!LONE_SURROGATE.test(key), "a key must have a UTF-8 form");
+    assert(key.isWellFormed(), "a key must have a UTF-8 form");
     this.active.set(key, value);
     this.changedBytes += key.length + value.length + 1;
   }
