@@ -1,6 +1,7 @@
 // Owns: the core thread of a node: real disk, real links and the port to the face around one host (src/cluster/host.ts). User code and
 // hostile HTTP traffic are on the face's thread and cannot delay a heartbeat here.
 
+import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "./base/errors.ts";
 import { Host } from "./cluster/host.ts";
@@ -17,7 +18,8 @@ import { realSystem } from "./system.ts";
 const capabilities = { stateVersion: maxStateVersion, entryKinds: 2 };
 
 function identityOf({ cluster, node, incarnation, version, joining }: CoreOptions): LinkIdentity {
-  return { cluster, clusterId: "", node, incarnation, version, capabilities, membership: joining ? noMembership : 0 };
+  const birth = randomBytes(8).toString("hex");
+  return { cluster, clusterId: "", node, incarnation, birth, version, capabilities, membership: joining ? noMembership : 0 };
 }
 
 async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): Promise<void> {

@@ -4,6 +4,8 @@
 // (I2) Only an accepted handshake raises the highest incarnation seen of a node; a refused one leaves no trace but a count.
 // (I3) A node that is no member here is believed only when it is of the same cluster id and goes by a newer membership than this node
 //      does: else a node that was away while members were added could not be brought up to date by them, and one that joins by nobody.
+// (I4) Each start of a node has an incarnation of its own, so two processes with one incarnation run on copies of one directory. The
+//      births that they drew tell them apart: while the first is connected, the second is refused.
 
 import type { IncomingHttpHeaders } from "node:http2";
 import { formatAddress } from "../base/address.ts";
@@ -25,6 +27,8 @@ export type LinkIdentity = {
   readonly node: string;
   /** Raised at each start of the node's process. */
   readonly incarnation: number;
+  /** Drawn by the process when it starts; 16 hex digits. */
+  readonly birth: string;
   readonly version: string;
   readonly capabilities: Capabilities;
   /** Index of the log entry whose membership it goes by: 0 for the one of its settings, noMembership while it joins. */
@@ -68,6 +72,11 @@ export const refusals = {
     says: "this node has started more often than this data directory knows: the directory was wiped, or is an old copy",
     next: "end what else runs under this id; if data were lost, use `pawl resync`, or `pawl start --join` on an empty directory",
   },
+  copied_directory: {
+    status: 409,
+    says: "another process is connected that was started from the same data directory or a copy of it",
+    next: "end one of the two; a copied directory cannot be a second node: start that one with `pawl start --join` on an empty directory",
+  },
   not_for_me: { status: 421, says: "another node was meant", next: "correct the address of this member" },
 } as const satisfies Readonly<Record<string, Refusal>>;
 export type RefusalReason = keyof typeof refusals;
@@ -77,9 +86,12 @@ export interface Acquaintances {
   isMember(node: string): boolean;
   /** The highest incarnation that was ever met; undefined for a node that is unheard of. */
   newest(node: string): number | undefined;
+  /** What a node that is connected now said of itself, in either direction. */
+  connected(node: string): LinkIdentity | undefined;
 }
 
 export const linkPath = "/pawl/link";
+const BIRTH = /^[0-9a-f]{16}$/;
 const NAME = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Names of clusters and nodes go into headers and certificate URIs unescaped, so they hold none but these characters. */
@@ -108,6 +120,7 @@ export function identityHeaders(identity: LinkIdentity): Record<string, string> 
     "pawl-cluster-id": identity.clusterId,
     "pawl-node": identity.node,
     "pawl-incarnation": String(identity.incarnation),
+    "pawl-birth": identity.birth,
     "pawl-version": identity.version,
     "pawl-state-version": String(identity.capabilities.stateVersion),
     "pawl-entry-kinds": String(identity.capabilities.entryKinds),
@@ -128,13 +141,14 @@ export function readIdentity(headers: IncomingHttpHeaders): LinkIdentity | undef
   const node = text(headers["pawl-node"]);
   const version = text(headers["pawl-version"]);
   if (cluster === undefined || clusterId === undefined || node === undefined || version === undefined) return undefined;
-  if (!isLinkName(node)) return undefined;
+  const birth = text(headers["pawl-birth"]);
+  if (!isLinkName(node) || birth === undefined || !BIRTH.test(birth)) return undefined;
   const incarnation = whole(headers["pawl-incarnation"]);
   const stateVersion = whole(headers["pawl-state-version"]);
   const entryKinds = whole(headers["pawl-entry-kinds"]);
   const membership = headers["pawl-membership"] === String(noMembership) ? noMembership : whole(headers["pawl-membership"]);
   if (incarnation === undefined || stateVersion === undefined || entryKinds === undefined || membership === undefined) return undefined;
-  return { cluster, clusterId, node, incarnation, version, capabilities: { stateVersion, entryKinds }, membership };
+  return { cluster, clusterId, node, incarnation, birth, version, capabilities: { stateVersion, entryKinds }, membership };
 }
 
 export function readHello(headers: IncomingHttpHeaders): Hello | undefined {
@@ -175,7 +189,7 @@ export function whyRefuseHello(
   const newest = known.newest(claimed.node);
   if (!known.isMember(claimed.node) && !knowsMore(own, claimed)) return newest === undefined ? "unknown_node" : "removed_node";
   if (uri !== "no_tls" && uri !== serverUri(own.cluster, claimed.node)) return "wrong_certificate";
-  return claimed.incarnation < (newest ?? 0) ? "stale_incarnation" : undefined;
+  return whyRefuseProcess(claimed, known);
 }
 
 /** Whether `other` may be a member that this node has not heard of yet (I3). */
@@ -194,7 +208,14 @@ export function whyRefuseAnswer(
   if (answer.node !== peer) return "not_for_me";
   const cluster = whyRefuseCluster(own, answer);
   if (cluster !== undefined) return cluster;
-  return answer.incarnation < (known.newest(peer) ?? 0) ? "stale_incarnation" : undefined;
+  return whyRefuseProcess(answer, known);
+}
+
+/** Of a node's processes only the newest is believed, and of two that are equally new only the one that was there first (I4). */
+function whyRefuseProcess({ node, incarnation, birth }: LinkIdentity, known: Acquaintances): RefusalReason | undefined {
+  if (incarnation < (known.newest(node) ?? 0)) return "stale_incarnation";
+  const first = known.connected(node);
+  return first !== undefined && first.incarnation === incarnation && first.birth !== birth ? "copied_directory" : undefined;
 }
 
 /** Cluster ids are compared only once both sides know theirs. */

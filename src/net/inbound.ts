@@ -171,6 +171,14 @@ export class Acceptor {
     }
   }
 
+  /** What a node said of itself whose connection stands. */
+  connected(node: string): LinkIdentity | undefined {
+    for (const { hello, session } of this.connections.values()) {
+      if (hello?.identity.node === node && !session.destroyed) return hello.identity;
+    }
+    return undefined;
+  }
+
   /** Called every limits.linkSilenceMaxMs / 3. */
   sweep(): void {
     for (const connection of this.connections.values()) {

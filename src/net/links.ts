@@ -77,6 +77,7 @@ export class Links {
     const known = {
       isMember: (id: string) => this.isMember(id),
       newest: (id: string) => higher(this.newest.get(id), knownIncarnation(id)),
+      connected: (id: string) => this.acceptor.connected(id) ?? this.peers.get(id)?.lanes.control.identity,
     };
     const address = peers.find(({ id }) => id === identity.node) ?? listen;
     this.context = { identity, address, known, tls, system, log };

@@ -77,6 +77,21 @@ test("the acceptor answers each wrong handshake with its reason and keeps none o
   await closeAll(b);
 });
 
+test("a process on a copy of a directory is refused while the first one is connected", async () => {
+  const b = await lonelyNode();
+  const copy = { ...goodHello, "pawl-birth": "00000000000000b2" };
+  const first = await knock(b.port, goodHello);
+  const second = await knock(b.port, { ...copy, "pawl-lane": "bulk" });
+  assert.deepEqual([first.status, second.status, second.reason], [200, 409, "copied_directory"]);
+  assert.equal(first.session.destroyed, false);
+  first.session.destroy();
+  await eventually(() => b.links.stats().inbound.accepted === 0);
+  const alone = await knock(b.port, copy);
+  assert.equal(alone.status, 200, "with the first one gone nobody can tell, and it is the only one");
+  for (const { session } of [second, alone]) session.destroy();
+  await closeAll(b);
+});
+
 test("a newer connection replaces the older of its lane; a higher incarnation ends both lanes of the old process", async () => {
   const b = await lonelyNode();
   const first = await knock(b.port, goodHello);

@@ -90,6 +90,7 @@ export type NodeOverrides = {
   cluster?: string;
   clusterId?: string;
   incarnation?: number;
+  birth?: string;
   tls?: TlsMaterial | undefined;
   peers?: PeerAddress[];
   membership?: number;
@@ -98,20 +99,20 @@ export type NodeOverrides = {
 };
 
 export const someone: LinkIdentity = {
-  cluster: "test", clusterId: "c1", node: "a", incarnation: 1, version: "0.1.0",
+  cluster: "test", clusterId: "c1", node: "a", incarnation: 1, birth: "00000000000000a1", version: "0.1.0",
   capabilities: { stateVersion: 1, entryKinds: 2 }, membership: 0,
 };
 
 export function makeNode(id: string, ports: Record<string, number>, overrides: NodeOverrides = {}): TestNode {
   const watch = new Watch();
   const system = new FakeSystem();
-  const { cluster = "test", clusterId = "c1", incarnation = 1, tls } = overrides;
+  const { cluster = "test", clusterId = "c1", incarnation = 1, birth = someone.birth, tls } = overrides;
   const peers = overrides.peers ?? Object.entries(ports).map(([peer, port]) => ({ id: peer, host: "127.0.0.1", port }));
   const note = (details: object, message: string): void => watch.add({ kind: "log", message, details: { ...details } });
   const port = ports[id] as number;
   const node: TestNode = { id, port, watch, system, onFrame: undefined, links: undefined as never };
   node.links = new Links({
-    identity: { ...someone, cluster, clusterId, node: id, incarnation, membership: overrides.membership ?? 0 },
+    identity: { ...someone, cluster, clusterId, node: id, incarnation, birth, membership: overrides.membership ?? 0 },
     peers,
     knownIncarnation: (node) => overrides.known?.[node],
     listen: { host: "127.0.0.1", port },

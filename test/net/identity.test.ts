@@ -13,8 +13,12 @@ const hello: Hello = { identity: peer, lane: "bulk", to: "b", address: { host: "
 const members = new Set(["a", "c"]);
 
 /** Members, and what was met of whom. */
-function knowing(newest: Record<string, number> = {}): Acquaintances {
-  return { isMember: (node) => members.has(node), newest: (node) => newest[node] };
+function knowing(newest: Record<string, number> = {}, connected?: LinkIdentity): Acquaintances {
+  return {
+    isMember: (node) => members.has(node),
+    newest: (node) => newest[node],
+    connected: (node) => (connected?.node === node ? connected : undefined),
+  };
 }
 
 test("the acceptor's reasons", () => {
@@ -46,6 +50,23 @@ test("the acceptor's reasons", () => {
   const stranger = { ...hello, identity: { ...peer, node: "x" } };
   assert.equal(whyRefuseHello(nameless, stranger, knowing(), "no_tls"), "unknown_node");
   assert.equal(whyRefuseHello({ ...nameless, clusterId: "c1" }, stranger, knowing(), "no_tls"), undefined);
+});
+
+test("of two processes with one incarnation the one that is connected is believed, in both directions (I4)", () => {
+  const other = "00000000000000b2";
+  const cases: [Partial<LinkIdentity>, RefusalReason | undefined][] = [
+    [{}, undefined],
+    [{ birth: other }, "copied_directory"],
+    [{ birth: other, incarnation: 8 }, undefined],
+    [{ birth: other, incarnation: 6 }, "stale_incarnation"],
+  ];
+  for (const [differs, expected] of cases) {
+    const said = { ...peer, ...differs };
+    const known = knowing({ a: 7 }, peer);
+    assert.equal(whyRefuseHello(own, { ...hello, identity: said }, known, "no_tls"), expected);
+    assert.equal(whyRefuseAnswer(own, "a", said, known), expected);
+    if (expected === "copied_directory") assert.equal(whyRefuseAnswer(own, "a", said, knowing({ a: 7 })), undefined, "the first is gone");
+  }
 });
 
 test("a certificate is for one node, exactly", () => {
@@ -97,7 +118,7 @@ test("what a node says of itself is read back; malformed headers are not", () =>
     ...Object.keys(headers).map((name): [string, undefined] => [name, undefined]),
     [":method", "GET"], [":path", "/pawl/link/"], ["pawl-lane", "Bulk"], ["pawl-node", "a/b"], ["pawl-node", ""], ["pawl-node", ["a", "a"]],
     ...["-1", "1.5", "1e3", "", "9007199254740992"].map((digits): [string, string] => ["pawl-incarnation", digits]),
-    ["pawl-version", "x".repeat(129)], ["pawl-membership", "-2"], ["pawl-state-version", "one"], ["pawl-entry-kinds", "-1"],
+    ["pawl-birth", "b1"], ["pawl-birth", "00000000000000G2"], ["pawl-version", "x".repeat(129)], ["pawl-membership", "-2"], ["pawl-state-version", "one"], ["pawl-entry-kinds", "-1"],
     ...["a", "a:0", "a:65536", "a b:1", "[a]:1", ":1"].map((text): [string, string] => ["pawl-address", text]),
   ];
   for (const [name, value] of damage) assert.equal(readHello({ ...headers, [name]: value }), undefined, `${name}: ${String(value)}`);
