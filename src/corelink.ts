@@ -3,7 +3,7 @@
 // (C1) Every request that was sent is answered once: by the core, or as unknown when the core has ended.
 // (C2) Changes of one turn travel as one message, so that a burst of callers costs one wake of the core.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { Registry, collectDefaultMetrics } from "prom-client";
@@ -29,8 +29,6 @@ export type BackendParts = {
   readonly clusterName: string;
   readonly version: string;
 };
-
-const CHANGE_COST_BYTES = 512;
 
 const gone = (): PawlError => new PawlError("unavailable", "this node is stopping; ask another one", { outcome: "unknown" });
 
@@ -185,7 +183,7 @@ export class CoreLink {
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
       this.changes.set(id, { resolve, reject });
-      this.outgoing.push({ id, change, key: keyOf(origin), bytes: bytesOf(change) });
+      this.outgoing.push({ id, text: JSON.stringify(change), key: keyOf(origin) });
       if (this.outgoing.length === 1) queueMicrotask(() => this.sendChanges());
     });
   }
@@ -268,14 +266,9 @@ function settle<T>(waiting: Map<number, Waiting<T>>, id: number, value: T | unde
   else if (value !== undefined) entry?.resolve(value);
 }
 
-/** About what a change takes in the log: its definition, whose class and schedule are there a second time, and its key. */
-function bytesOf(change: Change): number {
-  return JSON.stringify(change).length + CHANGE_COST_BYTES;
-}
-
 /** The scope of a key is the principal, the route and the key itself (H11); stored as a hash of fixed length. */
 function keyOf(origin: ChangeOrigin): KeyUse | undefined {
   if (origin.key === undefined) return undefined;
-  const scope = createHash("sha256").update(JSON.stringify([origin.principal, origin.route, origin.key])).digest("hex");
+  const scope = hash("sha256", JSON.stringify([origin.principal, origin.route, origin.key]));
   return { scope, bodyHash: origin.bodyHash ?? "" };
 }

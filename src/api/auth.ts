@@ -2,7 +2,7 @@
 // (A6) There is no way to run without a token, and no way to listen beyond this machine without TLS.
 // (A7) Tokens are compared by their hashes in constant time, so that neither content nor length shows in the answer's time.
 
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { isLoopback } from "../base/address.ts";
 import { PawlError } from "../base/errors.ts";
 import { limits } from "../limits.ts";
@@ -34,7 +34,7 @@ export function bearerAuth(token: string): Authenticate {
 }
 
 function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
+  return hash("sha256", text, "buffer");
 }
 
 /** Throws forbidden when the principal lacks the permission. */

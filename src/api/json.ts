@@ -2,7 +2,7 @@
 // means is said by its schema.
 // (A8) Depth and number of keys are counted in the text before anything is built from it; the names that reach prototypes are refused.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { utf8Text } from "../base/bytes.ts";
 import { PawlError } from "../base/errors.ts";
 import { limits } from "../limits.ts";
@@ -84,7 +84,7 @@ function refuse(path: string, what: string): never {
 
 /** SHA-256, in hex, over values written with sorted keys: equal for requests that differ in spacing and order alone. */
 export function canonicalHash(...values: readonly unknown[]): string {
-  return createHash("sha256").update(JSON.stringify(values, sortedKeys)).digest("hex");
+  return hash("sha256", JSON.stringify(values, sortedKeys));
 }
 
 function sortedKeys(_name: string, value: unknown): unknown {

@@ -2,7 +2,7 @@
 // thread of a real node; assemble.ts puts the replica together, src/core.ts gives it disk, links and a port.
 
 import { assert, BugError, messageOf, PawlError } from "../base/errors.ts";
-import type { ClusterView, MembershipRequest } from "../jobs/views.ts";
+import type { Change, ClusterView, MembershipRequest } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { System } from "../system.ts";
 import { formatAddress } from "../base/address.ts";
@@ -19,7 +19,7 @@ import { CoreMetrics } from "./metrics.ts";
 import { decodePlace } from "./members.ts";
 import { usualPace } from "./pace.ts";
 import type { Order } from "./proposals.ts";
-import { sendable } from "./port.ts";
+import { bytesOf, sendable } from "./port.ts";
 import type { ChangeOutcome, CoreOptions, CoreToFace, FaceToCore } from "./port.ts";
 
 export type HostParts = Pick<AssembleOptions, "system" | "disk" | "transport"> & {
@@ -242,8 +242,8 @@ export class Host {
   receive(message: FaceToCore): void {
     switch (message.kind) {
       case "changes":
-        for (const { id, change, key, bytes } of message.changes) {
-          this.submit(change, key, bytes, (outcome) => {
+        for (const { id, text, key } of message.changes) {
+          this.submit(JSON.parse(text) as Change, key, bytesOf(text), (outcome) => {
             this.changed(outcome instanceof PawlError ? { id, error: sendable(outcome) } : { id, reply: outcome });
           });
         }

@@ -4,7 +4,7 @@
 import { PawlError } from "../base/errors.ts";
 import type { ErrorCode, Outcome } from "../base/errors.ts";
 import type { KeyUse } from "../jobs/command.ts";
-import type { Answered, Change, ChangeReply, Consistency, MembershipRequest, Query } from "../jobs/views.ts";
+import type { Answered, ChangeReply, Consistency, MembershipRequest, Query } from "../jobs/views.ts";
 import type { ResultBatch, StartBatch, StopBatch } from "../worker/types.ts";
 
 export type SentError = {
@@ -22,7 +22,15 @@ export function received(error: SentError): PawlError {
   return new PawlError(error.code, error.message, { outcome: error.outcome, field: error.field });
 }
 
-export type ChangeRequest = { readonly id: number; readonly change: Change; readonly key: KeyUse | undefined; readonly bytes: number };
+/** `text` is the JSON of the Change: one text is carried at a fraction of what its objects would cost, and its length is known. */
+export type ChangeRequest = { readonly id: number; readonly text: string; readonly key: KeyUse | undefined };
+
+/** About what the change with this text takes in the log: its definition, whose class and schedule are there a second time, and its key. */
+export function bytesOf(text: string): number {
+  return text.length + CHANGE_COST_BYTES;
+}
+
+const CHANGE_COST_BYTES = 512;
 export type ChangeOutcome = { readonly id: number; readonly reply?: ChangeReply; readonly error?: SentError };
 
 export type LogPart = {
