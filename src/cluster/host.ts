@@ -173,13 +173,13 @@ export class Host {
     this.parts.clusterIdKnown(clusterId);
   }
 
-  /** Links go by the log's membership; addresses in this node's own settings come before those that the log tells. */
+  /** Links go by the log's membership, and by this node's own settings only for as long as nobody changed what they name (index 0). */
   private membersAre({ index, membership }: MembershipAt): void {
     const own = new Map(this.parts.options.members.map((member) => [member.id, member]));
     const peers: PeerAddress[] = [];
     for (const [id, text] of membership.places) {
       const told = readAddress(decodePlace(text)?.peer);
-      const address = own.get(id) ?? told;
+      const address = index === 0 ? (own.get(id) ?? told) : (told ?? own.get(id));
       if (address) peers.push({ id, host: address.host, port: address.port });
     }
     // A node that waits to be told the members asks those of its settings.
