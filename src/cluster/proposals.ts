@@ -4,7 +4,7 @@
 //      by a new try if another entry took its place, for then it never happened.
 // (Q2) Waiting is bounded in number, bytes and time; the time's end says "rejected" before the change was sent, "unknown" after.
 
-import { assert, messageOf, PawlError } from "../base/errors.ts";
+import { messageOf, PawlError } from "../base/errors.ts";
 import { executionId } from "../base/token.ts";
 import type { KeyUse } from "../jobs/command.ts";
 import type { Reply } from "../jobs/reply.ts";
@@ -114,10 +114,12 @@ export class Proposals {
     return orders;
   }
 
-  /** Takes up to `count` changes and `bytes` of them, at least one if there is any. The leader has taken the orders before. */
+  /** Takes up to `count` changes and `bytes` of them, at least one if there is any. An order that could not be done yet stays. */
   take(count: number, bytes: number): Waiting<Change>[] {
-    assert(this.orders === 0, "orders are not changes of the state");
-    return this.shift(count, bytes) as Waiting<Change>[];
+    const orders = this.takeOrders();
+    const taken = this.shift(count, bytes) as Waiting<Change>[];
+    this.putBack(orders);
+    return taken;
   }
 
   private shift(count: number, bytes: number): Waiting[] {

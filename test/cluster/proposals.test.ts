@@ -187,3 +187,14 @@ test("an operator's word on the clock counts as long as it waits", () => {
   proposals.expire(limits.proposalTimeoutMs, false);
   assert.equal(proposals.confirming, false);
 });
+
+test("an order that cannot be done yet waits, and changes of the state pass it by", () => {
+  const proposals = new Proposals(1);
+  proposals.submit({ kind: "transfer" }, undefined, 1, 0, () => undefined);
+  proposals.submit(change, undefined, 1, 0, () => undefined);
+  const orders = proposals.takeOrders();
+  proposals.putBack(orders);
+  assert.deepEqual(proposals.take(10, 1000).map((waiting) => waiting.change), [change]);
+  assert.deepEqual(proposals.takeOrders(), orders);
+  assert.equal(proposals.waiting, 0);
+});
