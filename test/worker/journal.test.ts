@@ -68,6 +68,7 @@ test("a group whose leader has ended is known by its members' environment", asyn
 test("a number that belongs to strangers meanwhile is left alone (J2)", async () => {
   const stranger = spawn("sleep", ["600"], { detached: true, stdio: "ignore" });
   const pid = stranger.pid ?? assert.fail("not started");
+  after(() => killGroup(pid, "SIGKILL"));
   const journal = path.join(folder, "strangers");
   const own = new Journal(journal);
   own.add(pid, "space-7");
@@ -93,12 +94,14 @@ test("members of a group whose leader is gone are killed only when they carry th
   for (const carried of ["space-8", "space-88", undefined]) {
     const env = { PATH: process.env["PATH"] ?? "", ...(carried === undefined ? {} : { PAWL_EXECUTION_ID: carried }) };
     const leader = spawn("sh", ["-c", "sleep 600 & echo $!"], { detached: true, stdio: ["ignore", "pipe", "ignore"], env });
+    const group = leader.pid ?? assert.fail("not started");
+    after(() => killGroup(group, "SIGKILL"));
     const exit = once(leader, "exit");
     const [line] = (await once(leader.stdout, "data")) as [Buffer];
     const member = Number(line.toString());
     await exit;
     const own = new Journal(path.join(folder, "leaderless-strangers"));
-    own.add(leader.pid ?? assert.fail("not started"), "space-8");
+    own.add(group, "space-8");
     assert.deepEqual(own.killLeftovers(), carried === "space-8" ? ["space-8"] : []);
     if (carried === "space-8") await gone(member);
     assert.equal(isAlive(member), carried !== "space-8");
