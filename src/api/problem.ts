@@ -29,6 +29,7 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
   disk_full: { status: 507, title: "Disks are nearly full" },
   no_quorum: { status: 503, title: "No majority of the cluster can be reached" },
   not_leader: { status: 503, title: "No leader" },
+  history_incomplete: { status: 503, title: "History is being fetched" },
   unavailable: { status: 503, title: "Not available now" },
   timeout: { status: 504, title: "No answer in time" },
   config: { status: 500, title: "Wrong configuration" },

@@ -21,6 +21,7 @@ export type ErrorCode =
   | "overloaded" // 429: a bound in limits.ts was reached
   | "capacity" // 507: a replicated capacity was reached
   | "disk_full" // 507: disks are nearly full; deleting and cancelling go on
+  | "history_incomplete" // 503: this node still fetches records that it lacks
   | "no_quorum" // 503
   | "not_leader" // 503: internal, answered by forwarding
   | "unavailable" // 503: starting, stopping, or no leader yet

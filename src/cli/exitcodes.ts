@@ -46,6 +46,7 @@ const byCode: Readonly<Record<ErrorCode, ExitCode>> = {
   overloaded: exitCodes.unavailable,
   capacity: exitCodes.refused,
   disk_full: exitCodes.unavailable,
+  history_incomplete: exitCodes.unavailable,
   no_quorum: exitCodes.unavailable,
   not_leader: exitCodes.unavailable,
   unavailable: exitCodes.unavailable,

@@ -32,7 +32,9 @@ export type CallerOptions = {
 type Read<T> = (response: TransportResponse) => Promise<T>;
 
 /** What another server, or the same one a little later, may answer differently. */
-const worthRetrying: ReadonlySet<ErrorCode> = new Set(["no_quorum", "not_leader", "unavailable", "timeout", "overloaded"]);
+const worthRetrying: ReadonlySet<ErrorCode> = new Set([
+  "history_incomplete", "no_quorum", "not_leader", "unavailable", "timeout", "overloaded",
+]);
 
 export class Caller {
   private readonly options: CallerOptions;

@@ -6,7 +6,8 @@ import type { ErrorCode, Outcome } from "../base/errors.ts";
 const codes: ReadonlySet<string> = new Set<ErrorCode>([
   "invalid", "unprocessable", "too_large", "unauthorized", "forbidden", "not_found", "exists", "conflict", "change_pending",
   "would_lose_quorum", "unknown_member", "already_member", "not_ready", "key_reused", "gone", "overloaded",
-  "capacity", "disk_full", "no_quorum", "not_leader", "unavailable", "timeout", "config", "too_new", "quarantined", "io",
+  "capacity", "disk_full", "history_incomplete", "no_quorum", "not_leader", "unavailable", "timeout", "config", "too_new",
+  "quarantined", "io",
 ]);
 
 /** For answers of proxies and the like, which know nothing of Pawl. */

@@ -1,5 +1,5 @@
 // Owns: what replicas say to each other, as the positional arrays that src/net carries: consensus, forwarded changes and their answers,
-// workers and their leader, snapshots, sums of states. Whatever does not decode is dropped and counted: a peer cannot make this node fail.
+// workers and their leader, snapshots, history, sums of states. Whatever does not decode is dropped and counted: a peer cannot make this node fail.
 
 import { PawlError } from "../base/errors.ts";
 import type { ErrorCode, Outcome } from "../base/errors.ts";
@@ -9,6 +9,8 @@ import type { KeyUse } from "../jobs/command.ts";
 import type { Change, ChangeReply } from "../jobs/views.ts";
 import type { Message } from "../raft/types.ts";
 import { decodeMessage, encodeMessage } from "../raft/wire.ts";
+import { decodeHistoryFrame, encodeHistoryFrame } from "./historyfetch.ts";
+import type { HistoryFrame } from "./historyfetch.ts";
 import type { ForwardId, Order } from "./proposals.ts";
 import { decodeSnapshotFrame, encodeSnapshotFrame } from "./snapshotframes.ts";
 import type { SnapshotFrame } from "./snapshotframes.ts";
@@ -27,6 +29,7 @@ export type Frame =
   | { readonly kind: "worker"; readonly message: WorkerMessage }
   | { readonly kind: "leader"; readonly message: LeaderMessage }
   | { readonly kind: "snapshot"; readonly message: SnapshotFrame }
+  | { readonly kind: "history"; readonly message: HistoryFrame }
   | { readonly kind: "hash"; readonly message: HashFrame };
 
 type Failed = { readonly code: ErrorCode; readonly message: string; readonly outcome: Outcome; readonly field?: string | undefined };
@@ -50,6 +53,8 @@ export function encodeFrame(frame: Frame): unknown[] {
       return ["l", ...encodeLeaderMessage(frame.message)];
     case "snapshot":
       return ["s", ...encodeSnapshotFrame(frame.message)];
+    case "history":
+      return ["e", ...encodeHistoryFrame(frame.message)];
     case "hash":
       return ["h", frame.message.kind, frame.message.index, frame.message.hash];
   }
@@ -76,6 +81,8 @@ export function decodeFrame(value: readonly unknown[]): Frame {
       return { kind: "leader", message: decodeLeaderMessage(rest) };
     case "s":
       return { kind: "snapshot", message: decodeSnapshotFrame(rest) };
+    case "e":
+      return { kind: "history", message: decodeHistoryFrame(rest) };
     case "h":
       return { kind: "hash", message: hashFrame(rest) };
     default:
@@ -118,5 +125,6 @@ function identifier(value: unknown): number {
 export function laneOf(frame: Frame): "control" | "bulk" | "snapshot" {
   if (frame.kind === "snapshot") return frame.message.kind === "chunk" || frame.message.kind === "offer" ? "snapshot" : "control";
   if (frame.kind === "raft") return frame.message.kind === "append" ? "bulk" : "control";
+  if (frame.kind === "history") return frame.message.kind === "rows" ? "bulk" : "control";
   return frame.kind === "change" || frame.kind === "answer" ? "bulk" : "control";
 }

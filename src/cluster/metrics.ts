@@ -97,6 +97,7 @@ export class CoreMetrics {
     this.set("pawl_disk_free_bytes", "Free space on the disk of the data.", this.core.space.freeBytes);
     this.set("pawl_jobs", "Jobs in the table.", state.jobs.pool.count);
     this.set("pawl_history_records", "History records ever written.", state.lastOrdinal);
+    this.set("pawl_history_missing", "Records that this node lacks and fetches from others.", this.core.history.missing);
     this.set("pawl_replicated_clock_seconds", "The highest time applied.", state.clockMs / 1000);
     this.set("pawl_log_write_seconds_max", "Longest log write seen by this process since the last scrape.", this.longestWriteMs / 1000);
     this.longestWriteMs = 0;

@@ -30,6 +30,7 @@ import { Leadership } from "./leadership.ts";
 import { LogWriter } from "./logwriter.ts";
 import { isLater, Proposals } from "./proposals.ts";
 import type { Answering, ForwardId, Order } from "./proposals.ts";
+import { HistoryFetch } from "./historyfetch.ts";
 import type { ReplicaEvents, ReplicaParts } from "./parts.ts";
 import { Reads } from "./reads.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -50,6 +51,7 @@ export class Replica {
   readonly writer: LogWriter;
   readonly snapshots: Snapshots;
   readonly hashes: StateHashes;
+  readonly historyFetch: HistoryFetch;
   readonly stats = { turns: 0, entriesApplied: 0, framesRefused: 0 };
   private readonly parts: ReplicaParts;
   private readonly events: ReplicaEvents;
@@ -90,6 +92,14 @@ export class Replica {
       raft: parts.raft,
       send: (to, message) => this.send(to, { kind: "hash", message }),
       alarm: (message) => events.alarm(message),
+    });
+    this.historyFetch = new HistoryFetch({
+      self: parts.id,
+      raft: parts.raft,
+      history: parts.snapshots.history,
+      send: (to, message) => this.send(to, { kind: "history", message }),
+      note: (message) => events.alarm(message),
+      failed: (error) => this.fail(error),
     });
     this.timer = new WakeTimer(parts.system, () => this.wake());
     this.state.watcher = this.watcher();
@@ -156,6 +166,8 @@ export class Replica {
         return this.fromWorker(from, frame.message);
       case "snapshot":
         return this.snapshots.receive(from, frame.message, nowMs);
+      case "history":
+        return this.historyFetch.receive(from, frame.message, nowMs);
       case "hash":
         return this.hashes.receive(from, frame.message);
       case "leader":
@@ -255,6 +267,7 @@ export class Replica {
     this.leadership?.desk.tick(nowMs);
     this.snapshots.tick(nowMs);
     this.hashes.tick();
+    this.historyFetch.tick(nowMs);
     this.drain(nowMs);
     this.advanceWheel();
     this.proposeAndForward(nowMs);
@@ -423,6 +436,7 @@ export class Replica {
     const { wheel, checkpointer, system } = this.parts;
     let atMs = Math.min(this.raft.nextDeadlineMs(), this.session?.nextWakeMs() ?? Number.POSITIVE_INFINITY, checkpointer.nextWakeMs());
     atMs = Math.min(atMs, this.writer.nextWakeMs(this.raft.status().role === "leader"), this.snapshots.sender.nextWakeMs());
+    atMs = Math.min(atMs, this.historyFetch.nextWakeMs());
     if (this.proposals.unanswered > 0) atMs = Math.min(atMs, system.monotonicMs() + limits.heartbeatMs);
     if (!this.leadership) return atMs;
     const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.hasDue();

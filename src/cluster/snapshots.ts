@@ -6,6 +6,7 @@
 
 import type { HistoryStore } from "../storage/history.ts";
 import { decodeChunk, encodeChunk } from "../storage/copychunk.ts";
+import { ownAfterSnapshot } from "../storage/historymarks.ts";
 import { install } from "../storage/install.ts";
 import type { RaftLog } from "../storage/log.ts";
 import type { Restored } from "../storage/restore.ts";
@@ -105,9 +106,9 @@ export class Snapshots {
     const { log, stage, history } = this.parts;
     assert(this.verified !== undefined, "only a checked snapshot is taken up");
     const synced = new Promise<void>((resolve, reject) => history.flush((error) => (error ? reject(error) : resolve())));
-    const { days } = history.marks();
+    const own = ownAfterSnapshot(history.marks(), this.verified.historyMarks.nextOrdinal);
     await synced;
-    await install(log, stage, this.verified, days);
+    await install(log, stage, this.verified, own);
   }
 
   receive(from: string, frame: SnapshotFrame, nowMs: number): void {

@@ -5,20 +5,24 @@
 // (T2) At open each file is cut to its mark, and a file without one is removed: both are rows that the log will bring again. A file
 //      shorter than its mark has lost rows: quarantined.
 // (T3) A dropped day's file is removed only when a checkpoint that no longer names it is durable.
+// (T4) Records that were missing (historymarks.ts) go into files of their own, in order: a file's ordinals rise, and holes are filled from
+//      the first one on while new records come behind them. A read that needs what is missing is refused, never answered without it.
 
 import { assert } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import { Block, column, lastUpTo, rowAt } from "./historyblock.ts";
 import { HistoryDay } from "./historyday.ts";
+import { Holes } from "./historyholes.ts";
 import { quarantined } from "./quarantine.ts";
 import type { Rows } from "./historyblock.ts";
 import type { Files } from "./disk.ts";
-import type { HistoryMarks } from "./historymarks.ts";
+import type { HistoryMarks, Hole } from "./historymarks.ts";
 import type { HistoryRow, HistorySink } from "../jobs/history.ts";
 
 const DAY_MS = 86_400_000;
 /** What a look at a block's summary costs in a scan, as a share of reading the block. */
 const SUMMARIES_PER_BLOCK = 64;
+const FILLED = ".filled";
 
 export type HistoryQuery = {
   /** Bits 1 << ending; all when absent. */
@@ -34,11 +38,20 @@ export type HistoryQuery = {
 /** `next` is the beforeOrdinal to go on with: a page may be short, even empty, before the end. Undefined at the end. */
 export type HistoryPage = { readonly rows: readonly HistoryRow[]; readonly next: number | undefined };
 
+/** All records with ordinals in [from, upTo) that are kept, oldest first; upTo is `from` where they are missing, or still to come. */
+export type HistoryBatch = {
+  readonly rows: readonly HistoryRow[];
+  readonly upTo: number;
+  /** Where the hole ends that `from` lies in. */
+  readonly lackingTo?: number;
+};
+
 export class HistoryStore implements HistorySink {
   private readonly files: Files;
   private readonly folder: string;
-  /** By day number. */
-  private readonly days = new Map<number, HistoryDay>();
+  /** By name of their file: in the order of their making. */
+  private readonly days = new Map<string, HistoryDay>();
+  private holes = new Holes([]);
   private readonly unsynced = new Set<string>();
   private readonly cache = new Map<string, Block>();
   private nextOrdinal = 1;
@@ -55,11 +68,15 @@ export class HistoryStore implements HistorySink {
   /** Throws PawlError("quarantined") when the files do not hold what the marks say (T2). */
   static open(files: Files, shard: number, marks: HistoryMarks): HistoryStore {
     const store = new HistoryStore(files, shard);
-    const named = new Set(marks.days.map(({ day }) => store.nameOf(day)));
+    const named = new Set(marks.days.map(({ day, isFilled }) => store.nameOf(day, isFilled)));
     for (const name of files.list(store.folder)) if (!named.has(name)) files.remove(name);
-    for (const { day, length } of marks.days) store.dayOf(day).restore(length);
+    for (const { day, length, isFilled } of marks.days) store.dayOf(day, isFilled).restore(length);
     store.nextOrdinal = marks.nextOrdinal;
+    store.holes = new Holes(marks.holes);
     const last = Math.max(0, ...[...store.days.values()].map(({ lastOrdinal }) => lastOrdinal));
+    const filled = Math.max(0, ...[...store.days.values()].map((day) => (day.isFilled ? day.lastOrdinal : 0)));
+    const due = store.hole?.from ?? marks.nextOrdinal;
+    if (filled >= due) throw quarantined("history", `holds record ${filled}, but what comes from ${due} on is said to be missing`);
     if (last >= marks.nextOrdinal) throw quarantined("history", `holds record ${last}, but ${marks.nextOrdinal} comes next`);
     return store;
   }
@@ -68,7 +85,11 @@ export class HistoryStore implements HistorySink {
   append(row: HistoryRow): void {
     assert(row.ordinal === this.nextOrdinal, `history record ${row.ordinal} where ${this.nextOrdinal} is due`);
     this.nextOrdinal++;
-    const day = this.dayOf(Math.max(this.keptFrom, Math.floor(row.endAtMs / DAY_MS)));
+    this.put(row, false);
+  }
+
+  private put(row: HistoryRow, isFilled: boolean): void {
+    const day = this.dayOf(Math.max(this.keptFrom, Math.floor(row.endAtMs / DAY_MS)), isFilled);
     if (!day.hasTail) this.closeOldestTail();
     day.append(row);
     this.unsynced.add(day.name);
@@ -87,7 +108,7 @@ export class HistoryStore implements HistorySink {
     const days = [...this.days.values()];
     assert(days.every((day) => !day.hasTail), "marks() follows flush() in the same turn (T1)");
     this.removable.push(...this.dropped.splice(0));
-    return { nextOrdinal: this.nextOrdinal, days: days.map(({ day, length }) => ({ day, length })) };
+    return { nextOrdinal: this.nextOrdinal, days: days.map(({ day, length, isFilled }) => ({ day, length, isFilled })), holes: this.holes.all };
   }
 
   /** The checkpoint with the newest marks is durable: files that it does not name are removed (T3). */
@@ -97,9 +118,9 @@ export class HistoryStore implements HistorySink {
 
   dropBefore(day: number): void {
     this.keptFrom = Math.max(this.keptFrom, day);
-    for (const [number, day] of this.days) {
-      if (number >= this.keptFrom) continue;
-      this.days.delete(number);
+    for (const [name, day] of this.days) {
+      if (day.day >= this.keptFrom) continue;
+      this.days.delete(name);
       this.unsynced.delete(day.name);
       if (day.length > 0) this.dropped.push(day.name);
     }
@@ -107,11 +128,70 @@ export class HistoryStore implements HistorySink {
 
   /** The oldest day that has records, undefined when there are none at all. */
   get oldestDay(): number | undefined {
-    return this.days.size === 0 ? undefined : Math.min(...this.days.keys());
+    return this.days.size === 0 ? undefined : Math.min(...[...this.days.values()].map(({ day }) => day));
   }
 
-  /** The record, or undefined when there is none or it has aged out. Reads throw PawlError("quarantined") on damage. */
+  /** The oldest records that are missing; undefined when there are none. */
+  get hole(): Hole | undefined {
+    return this.holes.first;
+  }
+
+  /** How many records are missing. */
+  get missing(): number {
+    return this.holes.missing;
+  }
+
+  /** What another node lacks of [from, to); bounded work. */
+  batch(from: number, to: number): HistoryBatch {
+    const hole = this.holes.from(from);
+    if (hole !== undefined && hole.from <= from) return { rows: [], upTo: from, lackingTo: hole.to };
+    const end = Math.min(to, this.nextOrdinal, hole?.from ?? Number.POSITIVE_INFINITY);
+    const rows: HistoryRow[] = [];
+    let at = Math.min(from, end);
+    for (let blocks = 0; blocks < limits.historyFetchBlocks && at < end && rows.length < limits.historyFetchRows; blocks++) {
+      const first = this.firstFrom(at);
+      if (first === undefined || first.ordinal >= end) return { rows, upTo: end };
+      const found = first.day.rowsOf(first.part);
+      const stop = Math.min(end, first.ceiling);
+      for (let row = lastUpTo(found, first.ordinal); row < found.count && rows.length < limits.historyFetchRows; row++) {
+        const ordinal = found.value(column.ordinal, row);
+        if (ordinal >= stop) break;
+        rows.push(rowAt(found, row));
+        at = ordinal + 1;
+      }
+    }
+    return { rows, upTo: Math.max(from, at) };
+  }
+
+  /** Takes the batch that begins where the first hole does, and ends in it. */
+  fill({ rows, upTo }: HistoryBatch): void {
+    for (const row of rows) this.put(row, true);
+    this.holes.filled(upTo);
+  }
+
+  /** The oldest row from an ordinal on, and the oldest one of all other files: up to there its part is alone. */
+  private firstFrom(ordinal: number): { day: HistoryDay; part: number; ordinal: number; ceiling: number } | undefined {
+    let first: { day: HistoryDay; part: number; ordinal: number } | undefined;
+    let ceiling = Number.POSITIVE_INFINITY;
+    for (const day of this.days.values()) {
+      const place = day.firstFrom(ordinal);
+      if (place === undefined) continue;
+      if (first === undefined || place.ordinal < first.ordinal) {
+        ceiling = Math.min(ceiling, first?.ordinal ?? ceiling);
+        first = { day, ...place };
+      } else {
+        ceiling = Math.min(ceiling, place.ordinal);
+      }
+    }
+    return first === undefined ? undefined : { ...first, ceiling };
+  }
+
+  /**
+   * The record, or undefined when there is none or it has aged out. Reads throw PawlError: "quarantined" on damage, "history_incomplete"
+   * when they need what is missing (T4).
+   */
   record(ordinal: number): HistoryRow | undefined {
+    this.holes.check(ordinal, ordinal + 1);
     for (const day of this.days.values()) {
       if (ordinal > day.lastOrdinal) continue;
       const place = day.lastUpTo(ordinal);
@@ -129,6 +209,7 @@ export class HistoryStore implements HistorySink {
       const found = day.findSequence(sequence);
       if (found !== undefined) return rowAt(found.rows, found.at);
     }
+    this.holes.check(0, this.nextOrdinal);
     return undefined;
   }
 
@@ -139,6 +220,7 @@ export class HistoryStore implements HistorySink {
     let before = query.beforeOrdinal ?? this.nextOrdinal;
     for (let budget = limits.historyBlocksPerScanMax * SUMMARIES_PER_BLOCK; budget > 0; ) {
       const newest = this.newestBefore(before);
+      this.holes.check((newest?.ordinal ?? 0) + 1, before);
       if (newest === undefined) return { rows, next: undefined };
       const { day, part, ordinal, floor } = newest;
       const mayHold = day.mayHold(part, endingMask, fromMs, toMs);
@@ -178,17 +260,18 @@ export class HistoryStore implements HistorySink {
     open.reduce((a, b) => (a.lastOrdinal < b.lastOrdinal ? a : b)).writeTail();
   }
 
-  private dayOf(number: number): HistoryDay {
-    let day = this.days.get(number);
+  private dayOf(number: number, isFilled: boolean): HistoryDay {
+    const name = this.nameOf(number, isFilled);
+    let day = this.days.get(name);
     if (day === undefined) {
-      day = new HistoryDay(number, this.nameOf(number), this.files, (name, offset, length) => this.load(name, offset, length));
-      this.days.set(number, day);
+      day = new HistoryDay(number, name, isFilled, this.files, (file, offset, length) => this.load(file, offset, length));
+      this.days.set(name, day);
     }
     return day;
   }
 
-  private nameOf(day: number): string {
-    return this.folder + new Date(day * DAY_MS).toISOString().slice(0, 10);
+  private nameOf(day: number, isFilled: boolean): string {
+    return this.folder + new Date(day * DAY_MS).toISOString().slice(0, 10) + (isFilled ? FILLED : "");
   }
 
   /** A block through the cache; the one used last is the last of the map. */

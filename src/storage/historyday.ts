@@ -61,6 +61,8 @@ class Tail implements Rows {
 export class HistoryDay {
   readonly day: number;
   readonly name: string;
+  /** Whether its records were missing once (history.ts, T4). */
+  readonly isFilled: boolean;
   /** Bytes written, synced or not. */
   length = 0;
   lastOrdinal = 0;
@@ -70,9 +72,10 @@ export class HistoryDay {
   private blocks = 0;
   private tail: Tail | undefined;
 
-  constructor(day: number, name: string, files: Files, load: (name: string, offset: number, length: number) => Block) {
+  constructor(day: number, name: string, isFilled: boolean, files: Files, load: HistoryDay["load"]) {
     this.day = day;
     this.name = name;
+    this.isFilled = isFilled;
     this.files = files;
     this.load = load;
   }
@@ -110,6 +113,18 @@ export class HistoryDay {
     const block = encodeBlock({ name: this.name, offset: this.length, day: this.day }, tail.columns, tail.count, tail.notes);
     this.files.append(this.name, block);
     this.index(decodeHeader(this.name, this.length, block));
+  }
+
+  /** The row with the least ordinal from this one on. */
+  firstFrom(ordinal: number): Place | undefined {
+    const part = this.blockUpTo(ordinal);
+    if (part >= 0 && this.summary(part, LAST) >= ordinal) {
+      const rows = this.rowsOf(part);
+      return { part, ordinal: rows.value(column.ordinal, lastUpTo(rows, ordinal - 1) + 1) };
+    }
+    if (part + 1 < this.blocks) return { part: part + 1, ordinal: this.summary(part + 1, FIRST) };
+    if (this.tail === undefined || this.lastOrdinal < ordinal) return undefined;
+    return { part: this.blocks, ordinal: this.tail.value(column.ordinal, lastUpTo(this.tail, ordinal - 1) + 1) };
   }
 
   /** The row with the greatest ordinal up to this one. */

@@ -10,22 +10,22 @@ import { quarantined } from "./quarantine.ts";
 import { stateName } from "./state.ts";
 import { StateStage } from "./statestage.ts";
 import type { Disk } from "./disk.ts";
-import type { DayMark } from "./historymarks.ts";
+import type { OwnHistory } from "./historymarks.ts";
 import type { Beginning, RaftLog } from "./log.ts";
 import type { Restored } from "./restore.ts";
 
 const NAME = /^state-([1-9][0-9]*)$/;
 
 /**
- * Puts a verified state to use. The log must not be written meanwhile, and nothing of the state before may be used afterwards. `days` are
- * this node's own files of history, as its newest checkpoint names them. What the state begins with goes into the same batch.
+ * Puts a verified state to use. The log must not be written meanwhile, and nothing of the state before may be used afterwards. `own` is
+ * what this node has of the history. What the state begins with goes into the same batch.
  */
 export async function install(
-  log: RaftLog, stage: StateStage, verified: Restored, days: readonly DayMark[], beginning?: Beginning,
+  log: RaftLog, stage: StateStage, verified: Restored, own: OwnHistory, beginning?: Beginning,
 ): Promise<void> {
   const { appliedIndex: index, appliedTerm: term, historyMarks } = verified;
   const { position, write } = log.replacement({ index, term }, stage.number, beginning);
-  await stage.complete(position, { nextOrdinal: historyMarks.nextOrdinal, days });
+  await stage.complete(position, { nextOrdinal: historyMarks.nextOrdinal, days: own.days, holes: own.holes });
   await new Promise<void>((resolve, reject) => write((error) => (error === undefined ? resolve() : reject(error))));
 }
 

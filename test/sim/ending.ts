@@ -7,6 +7,7 @@ import { limits } from "../../src/limits.ts";
 import type { Fault } from "./faults/fault.ts";
 import type { SimNode } from "./node.ts";
 import { demand } from "./oracle.ts";
+import { recordsAgree } from "./records.ts";
 import type { Simulation } from "./run.ts";
 import { WALL_START_MS } from "./world.ts";
 
@@ -126,6 +127,7 @@ async function standsStill(simulation: Simulation): Promise<void> {
   for (let tries = 0; tries < 300 && !together(); tries++) await simulation.until(world.nowMs + 7);
   demand(together(), "liveness", "the nodes do not come to the same index");
   judge.finished(nodes);
+  recordsAgree(nodes, nodes.length < simulation.nodes.length, judge.reference.allRecords);
 }
 
 /** I3: a live execution is young, or its timer lies ahead. */

@@ -40,6 +40,8 @@ export class Reference {
   readonly state: State;
   /** History records of the newest entry, in order. */
   records: HistoryRow[] = [];
+  /** All there ever were, in order. */
+  readonly allRecords: HistoryRow[] = [];
   private readonly digests: number[] = [];
 
   constructor() {
@@ -51,6 +53,7 @@ export class Reference {
   apply(entry: Entry): void {
     this.records = [];
     applyEntry(this.state, entry.index, entry.kind === "command" ? entry.data : nothing);
+    this.allRecords.push(...this.records);
     if (entry.index % COMPARE_EVERY === 0) this.digests[entry.index] = digest(this.state);
   }
 

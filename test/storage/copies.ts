@@ -113,7 +113,7 @@ export class Receiver {
 
   async install(): Promise<void> {
     const verified = await this.stage.verify(this.shapes);
-    await install(this.log, this.stage, verified, noHistory.days);
+    await install(this.log, this.stage, verified, noHistory);
   }
 
   get shapes(): readonly Replica["tables"]["jobs"][] {

@@ -14,7 +14,7 @@ import { Crashable, finished, isQuarantine, levelBench, options, randomOf, simBe
 import { Replica, momentAt } from "./tables.ts";
 import type { HistoryRow } from "../../src/jobs/history.ts";
 import type { HistoryQuery } from "../../src/storage/history.ts";
-import type { HistoryMarks } from "../../src/storage/historymarks.ts";
+import type { DayMark, HistoryMarks } from "../../src/storage/historymarks.ts";
 import type { MakeBench } from "./bench.ts";
 
 const DAY_MS = 86_400_000;
@@ -253,14 +253,14 @@ describe("damage of the history is known (H8)", () => {
 
   test("a sound block at another place, a mark inside a block, and rows of the future", () => {
     const file = crashable.storage.files.get(name)?.data as Uint8Array;
-    const [whole] = marks.days as [{ day: number; length: number }];
+    const [whole] = marks.days as [DayMark];
     const third = Buffer.from(file).indexOf("PWH1", 93, "latin1");
-    marks = { nextOrdinal: 90, days: [whole] };
+    marks = { ...marks, nextOrdinal: 90 };
     assert.throws(reopened, isQuarantine(/holds record 90, but 90 comes next/));
     const first = file.slice(0, third);
     file.set(first, third);
     assert.throws(reopened, isQuarantine(/no sound block/));
-    marks = { nextOrdinal: 91, days: [{ ...whole, length: third - 1 }] };
+    marks = { ...marks, nextOrdinal: 91, days: [{ ...whole, length: third - 1 }] };
     assert.throws(reopened, isQuarantine(/does not continue/));
   });
 });
