@@ -76,7 +76,7 @@ export async function benchCommits(scale: "smoke" | "full"): Promise<Figure[]> {
         if (told.kind !== "done") throw new Error("the load was not carried out");
         return told;
       };
-      const warm = Math.max(20, clients * 10);
+      const warm = scale === "full" ? Math.max(1000, clients * 20) : 20;
       const perSecond = warm / (await load(warm)).seconds;
       const count = Math.max(20, Math.round(perSecond * seconds));
       const beforeUs = processorUs(children);

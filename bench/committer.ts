@@ -16,7 +16,7 @@ export type Told =
   | { readonly kind: "done"; readonly seconds: number; readonly p50Ms: number; readonly p99Ms: number };
 
 const options = JSON.parse(process.argv[2] as string) as CoreOptions;
-const core = new Worker(new URL(join("..", "src", "core.ts"), import.meta.url), { workerData: options });
+const core = new Worker(new URL(join("..", "src", "core.ts"), import.meta.url), { workerData: options, name: "pawl-core" });
 const logger = pino({ level: "silent" });
 const link = new CoreLink(core, realSystem, logger);
 const backend = link.backend({ executors: new Map(), self: options.node, clusterName: options.cluster, version: options.version });
