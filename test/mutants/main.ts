@@ -1,65 +1,81 @@
-// Owns: `npm run mutants`: puts each mutant back into a copy of the code and lets the simulator look for it. One line each: rule, name,
-// killed or alive, seed. Exits with 1 when one stays alive or no longer applies. `--only TEXT` picks some by rule or name.
+// Owns: `npm run mutants`: puts each mutant back into a copy of the code and lets its killer look for it. One line each: rules, killed or
+// alive, name, and which test or seed found it. Exits with 1 when one stays alive, or when something is wrong with the list or the code.
+//   npm run mutants -- [--only TEXT] [--workers W] [--json]
+// `--only` picks those with this rule, or with this text in the name or a file.
 
-import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { Copies } from "./copies.ts";
 import { mutants } from "./list.ts";
-import type { Mutant } from "./list.ts";
+import type { Mutant } from "./mutant.ts";
+import { endAll, judge } from "./runner.ts";
+import type { Verdict } from "./runner.ts";
 
-const root = join(import.meta.dirname, "..", "..");
 const { values } = parseArgs({
-  options: { only: { type: "string" }, seeds: { type: "string", default: "150" }, workers: { type: "string", default: "2" } },
+  options: {
+    only: { type: "string", default: "" },
+    workers: { type: "string", default: String(availableParallelism()) },
+    json: { type: "boolean", default: false },
+  },
 });
 
-type Verdict = { readonly killed: boolean; readonly how: string };
+type Work = { readonly mutant: Mutant; readonly sound: boolean };
 
-function mutated(mutant: Mutant): string {
-  const copy = mkdtempSync(join(tmpdir(), "pawl-mutant-"));
-  for (const part of ["src", "test", "package.json"]) cpSync(join(root, part), join(copy, part), { recursive: true });
-  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-  for (const { file, find, put } of mutant.edits) {
-    const text = readFileSync(join(copy, file), "utf8");
-    if (!text.includes(find)) throw new Error(`mutant ${mutant.rule}: ${file} has no ${JSON.stringify(find.slice(0, 60))}`);
-    writeFileSync(join(copy, file), text.replace(find, put));
-  }
-  return copy;
+const copies = new Copies(join(import.meta.dirname, "..", ".."));
+process.once("exit", () => {
+  endAll();
+  copies.close();
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
+function isChosen({ rules, name, edits }: Mutant): boolean {
+  const { only } = values;
+  return only === "" || rules.includes(only) || name.includes(only) || edits.some(({ file }) => file.includes(only));
 }
 
-function simulate(copy: string, seeds: number): Promise<Verdict> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(copy, "test", "sim", "main.ts"), "--seeds", String(seeds), "--workers", "1"], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    let output = "";
-    child.stderr.on("data", (data: Buffer) => (output = (output + data.toString()).slice(-20_000)));
-    child.on("exit", (code) => {
-      const seed = /seed (\d+) failed/.exec(output)?.[1];
-      const what =
-        /(?:Violation|InvariantError|BugError|PawlError|Error)[^:]*: ([^\n]*)/.exec(output)?.[1] ?? output.trim().split("\n")[0] ?? "";
-      resolve({ killed: code !== 0, how: code === 0 ? `${seeds} seeds` : `seed ${seed ?? "?"}: ${what.slice(0, 90)}` });
-    });
-  });
+/** What kills mutants must let the code pass as it is: once for each test file. */
+function soundWork(chosen: readonly Mutant[]): Work[] {
+  const tests = [...new Set(chosen.map(({ killer }) => killer))].filter((killer) => typeof killer === "string");
+  return tests.map((killer) => ({ mutant: { rules: [], name: "the code as it is", killer, edits: [] }, sound: true }));
+}
+
+async function verdictOf({ mutant, sound }: Work): Promise<Verdict> {
+  let copy: string;
+  try {
+    copy = copies.make(mutant.edits);
+  } catch (error) {
+    return { outcome: "broken", by: error instanceof Error ? error.message : String(error) };
+  }
+  const verdict = await judge(copy, mutant.killer);
+  copies.remove(copy);
+  if (!sound) return verdict;
+  return verdict.outcome === "alive" ? { outcome: "killed", by: "" } : { outcome: "broken", by: verdict.by };
+}
+
+function print({ rules, name }: Mutant, { outcome, by }: Verdict, seconds: number): void {
+  if (values.json) console.log(JSON.stringify({ rules, name, outcome, by, seconds }));
+  else console.log(`${rules.join(" ").padEnd(10)} ${outcome.padEnd(6)} ${name}  (${by})`);
 }
 
 async function main(): Promise<number> {
-  const chosen = mutants.filter((mutant) => values.only === undefined || `${mutant.rule} ${mutant.name}`.includes(values.only));
-  let alive = 0;
-  const queue = [...chosen];
+  const chosen = mutants.filter(isChosen);
+  const count = { killed: 0, alive: 0, broken: 0 };
+  const queue: Work[] = [...soundWork(chosen), ...chosen.map((mutant) => ({ mutant, sound: false }))];
+  const startedMs = performance.now();
   const work = async (): Promise<void> => {
-    for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
-      const copy = mutated(mutant);
-      const { killed, how } = await simulate(copy, mutant.seeds ?? Number(values.seeds));
-      rmSync(copy, { recursive: true, force: true });
-      if (!killed) alive++;
-      console.log(`${mutant.rule.padEnd(4)} ${killed ? "killed" : "ALIVE "}  ${mutant.name}  (${how})`);
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const sinceMs = performance.now();
+      const verdict = await verdictOf(next);
+      if (next.sound && verdict.outcome === "killed") continue;
+      count[verdict.outcome]++;
+      print(next.mutant, verdict, Math.round((performance.now() - sinceMs) / 100) / 10);
     }
   };
   await Promise.all(Array.from({ length: Number(values.workers) }, work));
-  console.log(`${chosen.length} mutants, ${alive} alive`);
-  return alive === 0 ? 0 : 1;
+  const seconds = Math.round((performance.now() - startedMs) / 1000);
+  console.error(`${chosen.length} mutants: ${count.killed} killed, ${count.alive} alive, ${count.broken} broken, in ${seconds} s`);
+  return count.alive + count.broken === 0 && chosen.length > 0 ? 0 : 1;
 }
 
 process.exit(await main());
