@@ -1,9 +1,11 @@
-// Owns: the members as their leader looks after them: operators' orders about membership and leadership, and what a leader does
-// on its own: upkeep of the members, and handing over when its clock is out of line with the others'. Made and dropped with the leadership. What an order makes of the membership is members.ts; the log and the way of
-// the answer back to the caller are proposals.ts.
+// Owns: the members as their leader looks after them: operators' orders about membership and leadership, and what a leader does on its
+// own: upkeep of the members, and handing over when its clock is out of line with the others'. Made and dropped with the leadership. What
+// an order makes of the membership is members.ts; the log and the way of the answer back to the caller are proposals.ts.
 // (S1) An order is answered once: when the entry with its membership is applied, or with the reason why there will be none.
 // (S2) What cannot be done yet (an entry of the own term is not committed) is tried again until the order's time is over.
 // (S3) A member counts as silent from when it was last heard in this leadership; a new leader takes all to be alive at first.
+// (S4) What is so already is put into the log once more: a membership that is not committed may come to nothing, and a leader that was
+//      deposed and does not know may be behind. Who resynchronises a node must not be told by it that the node votes no more.
 
 import { PawlError } from "../base/errors.ts";
 import type { MembershipRequest } from "../jobs/views.ts";
@@ -87,9 +89,9 @@ export class Steward implements Vitals {
   }
 
   private change(waiting: Waiting, request: MembershipRequest): void {
-    const target = planRequest(this.raft.membership().membership, request, this);
-    if (target === undefined) return waiting.answer({ status: "changed", index: this.raft.status().applied });
-    this.propose(waiting, target);
+    const now = this.raft.membership().membership;
+    // What is asked for may be so only here, or not any more (S4).
+    this.propose(waiting, planRequest(now, request, this) ?? { ...now, voters: now.voters[0] ?? [] });
   }
 
   private propose(waiting: Waiting, target: Target): void {
