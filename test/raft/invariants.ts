@@ -148,10 +148,11 @@ export class Invariants {
       if (known !== undefined) continue;
       this.committed[index] = term;
       this.committedIn[index] = status.term;
-      for (const set of node.membership?.membership.voters ?? []) {
-        const holding = set.filter((id) => all.get(id)?.disk.holds(index, term) === true);
-        must(holding.length * 2 > set.length, 5, node.id, `committed ${index}:${term} is durable only on ${holding.join(",")}`);
-      }
+      // A membership that was appended since may have come after the commit.
+      const holds = (id: NodeId): boolean => all.get(id)?.disk.holds(index, term) === true;
+      const inForce = [node.membership, last?.membership].flatMap((at) => (at === undefined ? [] : [at.membership.voters]));
+      const isDurable = inForce.length === 0 || inForce.some((voters) => tally(voters, holds) === "won");
+      must(isDurable, 5, node.id, `committed ${index}:${term} is durable only on ${[...all.keys()].filter(holds).join(",")}`);
     }
   }
 

@@ -4,6 +4,7 @@
 import { PawlError } from "../../src/base/errors.ts";
 import type { Change, ChangeReply } from "../../src/jobs/views.ts";
 import type { ClassSpec, JobSpec, ScheduleSpec } from "../../src/jobs/spec.ts";
+import { limits } from "../../src/limits.ts";
 import { WALL_START_MS } from "./world.ts";
 import type { Process, World } from "./world.ts";
 import type { SimNode } from "./node.ts";
@@ -209,8 +210,17 @@ export class Callers {
     const final = outcome.outcome === "rejected" && !["no_quorum", "unavailable", "overloaded"].includes(outcome.code);
     if (!final) return this.again(attempted);
     attempted.outcome = "rejected";
+    if (outcome.code === "disk_full") this.refusedForSpace(attempted.change);
     if (!attempted.everUnknown && outcome.code === "not_found") this.record(attempted, this.world.nowMs, true);
     else if (attempted.everUnknown) this.record(attempted, Number.POSITIVE_INFINITY, false);
+  }
+
+  /** Only what makes the cluster larger is, and only while a disk is nearly full, or was until a moment ago. */
+  private refusedForSpace(change: Change): void {
+    demand(["create", "update", "trigger"].includes(change.kind), "disk full", `${change.kind} was refused for want of space`);
+    const sinceMs = this.world.nowMs - limits.proposalTimeoutMs - limits.diskToldMaxMs - 2 * limits.diskCheckMs;
+    const isFull = this.nodes.some((node) => node.storage.freeBytes < limits.diskReserveEndBytes || node.wasFullAtMs > sinceMs);
+    demand(isFull, "disk full", `${change.kind} was refused though no disk is nearly full`);
   }
 
   /** What everybody may know of a change, for the history. */

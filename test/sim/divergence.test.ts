@@ -9,6 +9,7 @@ import type { SimNode } from "./node.ts";
 /** A calm cluster of three that has run for a while. */
 async function calmCluster(seed: number): Promise<Simulation> {
   const simulation = new Simulation({ seed, nodes: 3, faults: [] });
+  simulation.operator.repairs = false;
   await simulation.begin();
   await simulation.until(6_000);
   return simulation;

@@ -5,6 +5,7 @@ import { PawlError } from "../../src/base/errors.ts";
 import { liveState } from "../../src/jobs/livetable.ts";
 import { limits } from "../../src/limits.ts";
 import type { Fault } from "./faults/fault.ts";
+import { tell, willVote } from "./memberships.ts";
 import type { SimNode } from "./node.ts";
 import { demand } from "./oracle.ts";
 import { recordsAgree } from "./records.ts";
@@ -16,15 +17,19 @@ const LEADER_MS = limits.diskStallExitMs + 10 * limits.electionTimeoutMs;
 /** Leases of nodes that are gone run out, what they ran is started again, callers' changes are answered. */
 const QUIET_MS = limits.leaseLeaderMs + limits.proposalTimeoutMs + 20_000;
 const ANSWER_MS = 1000;
+/** Repairs are asked for until they are done; then a snapshot is sent. */
+const WHOLE_MS = 40_000;
 
 export async function settle(simulation: Simulation, faults: readonly Fault[]): Promise<void> {
   const endMs = simulation.world.nowMs;
   calmDown(simulation, faults);
   await simulation.until(endMs + LEADER_MS);
+  await becomesWhole(simulation);
   const term = termOf(simulation);
-  const before = sound(simulation).length;
-  await simulation.until(endMs + QUIET_MS);
-  const isQuiet = termOf(simulation) === term || sound(simulation).length < before;
+  const found = simulation.counts.get("damage found");
+  await simulation.until(Math.max(simulation.world.nowMs, endMs + QUIET_MS));
+  await becomesWhole(simulation);
+  const isQuiet = termOf(simulation) === term || simulation.counts.get("damage found") !== found;
   demand(isQuiet, "liveness", "there was an election although nothing was wrong any more");
   scrubbed(simulation);
   await answersEverywhere(simulation);
@@ -37,6 +42,7 @@ export async function settle(simulation: Simulation, faults: readonly Fault[]): 
   judge.oracle.finished(wallMs - 3000);
   callers.finished(judge);
   history.finished();
+  judge.memberships.finished();
 }
 
 /** H8f: rounds of the scrubber have come to everything since: nobody runs with damage that can be read. */
@@ -65,9 +71,22 @@ function calmDown(simulation: Simulation, faults: readonly Fault[]): void {
   }
 }
 
-/** Those whose data was not found damaged. */
-function sound({ nodes }: Simulation): SimNode[] {
-  return nodes.filter((node) => !node.lost);
+/** Members whose data was not found damaged. */
+function sound({ nodes, members }: Simulation): SimNode[] {
+  return nodes.filter((node) => !node.lost && members.has(node.id));
+}
+
+/** Who was lost is repaired, and who is to vote votes. */
+async function becomesWhole(simulation: Simulation): Promise<void> {
+  const { world, nodes, members } = simulation;
+  const lost = (): SimNode[] => nodes.filter((node) => node.lost && members.has(node.id));
+  const waiting = (): string[] => members.learners.filter((id) => willVote(members.newest.membership, id));
+  const isWhole = (): boolean => lost().length === 0 && waiting().length === 0 && members.newest.membership.voters.length === 1;
+  for (const endMs = world.nowMs + WHOLE_MS; !isWhole() && world.nowMs < endMs; ) await simulation.until(world.nowMs + 500);
+  const told = tell(members.newest.membership);
+  demand(lost().length === 0, "liveness", `${lost().map(({ id }) => id).join(",")} could not be repaired: ${told}`);
+  demand(waiting().length === 0, "liveness", `${waiting().join(",")} does not become a voter: ${told}`);
+  demand(isWhole(), "liveness", `a joint membership is not left: ${told}`);
 }
 
 function termOf(simulation: Simulation): number {
@@ -79,10 +98,12 @@ function termOf(simulation: Simulation): number {
 /** A fresh write through every node, and a read of it through every node. A node may find only now that it was damaged: then again. */
 async function answersEverywhere(simulation: Simulation): Promise<void> {
   const nodes = sound(simulation);
+  const found = simulation.counts.get("damage found");
   const told = await changedAt(simulation, nodes);
   const read = await readAt(simulation, nodes);
-  if (nodes.some(({ lost }) => lost)) {
+  if (simulation.counts.get("damage found") !== found) {
     await simulation.until(simulation.world.nowMs + LEADER_MS);
+    await becomesWhole(simulation);
     return answersEverywhere(simulation);
   }
   demand([...told.values()].every((code) => code === "done"), "liveness", `a change was answered by: ${[...told].join("; ")}`);

@@ -1,7 +1,7 @@
 // Owns: what must hold after every turn of a node, seen from outside. It drives the reference and the oracle. Where what is checked:
 //   Raft 1-3, 5-10, 12   test/raft/invariants.ts, after every turn, and for votes and acknowledgements as they leave
 //   Raft 4               commit() takes every entry once, afterTurn() compares states; finished() compares the logs byte by byte
-//   Raft 11              one membership for ever here: test/raft
+//   Raft 11              test/raft/invariants.ts; memberships.ts for what operators asked and were told
 //   Raft 13              acknowledged(): what a caller was told is in the log at that index, which no leader can lack (3, 6)
 //   Raft 14              history.ts and linear.ts over all calls; shown() for each answer by itself
 //   Raft 15              callers.ts repeats every key; acknowledged() finds its one entry
@@ -20,6 +20,7 @@ import { definitionOf } from "../../src/jobs/executions.ts";
 import type { State } from "../../src/jobs/state.ts";
 import type { Change } from "../../src/jobs/views.ts";
 import { limits } from "../../src/limits.ts";
+import { decodeMembership } from "../../src/raft/membership.ts";
 import type { Entry } from "../../src/raft/types.ts";
 import { decodeMessage } from "../../src/raft/wire.ts";
 import type { LogPosition } from "../../src/storage/log.ts";
@@ -27,6 +28,7 @@ import { Invariants } from "../raft/invariants.ts";
 import type { Observed } from "../raft/invariants.ts";
 import { Executions } from "./executions.ts";
 import type { Seen } from "./linear.ts";
+import { Memberships } from "./memberships.ts";
 import { SLOTS } from "./node.ts";
 import type { SimNode } from "./node.ts";
 import { demand, Oracle } from "./oracle.ts";
@@ -56,6 +58,7 @@ export class Judge {
   readonly reference = new Reference();
   readonly oracle: Oracle;
   readonly target: Target;
+  readonly memberships: Memberships;
   private readonly world: World;
   private readonly executions: Executions;
   private readonly invariants: Invariants;
@@ -70,8 +73,9 @@ export class Judge {
   private readonly appliedAtMs: number[] = [0];
   private disturbedUntilMs = 0;
 
-  constructor(world: World) {
+  constructor(world: World, founders: readonly string[]) {
     this.world = world;
+    this.memberships = new Memberships(founders);
     this.invariants = new Invariants(limits.appendsInFlightMax);
     this.oracle = new Oracle(this.reference.state);
     this.target = new Target(this.onceOnly);
@@ -110,6 +114,18 @@ export class Judge {
         holds: (index, term) => log.firstIndex > index || log.term(index) === term,
       },
     });
+  }
+
+  /** The node's disk was replaced by an empty one. */
+  wiped(node: SimNode): void {
+    this.invariants.wiped(node.id);
+    this.observed.delete(node.id);
+    this.watched.delete(node.id);
+  }
+
+  /** The term in which the entry was committed. */
+  termOfCommit(index: number): number | undefined {
+    return this.invariants.termOfCommit(index);
   }
 
   /** After every event at a node; between its turns and the ends of its writes nothing of it shows. */
@@ -162,6 +178,7 @@ export class Judge {
     const { state } = reference;
     reference.apply(entry);
     this.appliedAtMs[entry.index] = this.world.nowMs;
+    if (entry.kind === "membership") this.memberships.committed(entry.index, this.world.nowMs, decodeMembership(entry.data));
     const records = reference.records.filter((record) => record.sequence === 0);
     for (const record of reference.records) if (record.sequence !== 0 && record.origin === 1) this.triggers.add(record.sequence);
     const events = state.events.after(this.eventsSeen, Number.MAX_SAFE_INTEGER) ?? [];

@@ -1,5 +1,7 @@
 // Owns: the simulated network: delay, loss, late copies, reordering, and for each direction of each pair of nodes a link that can be
 // cut, slow or clogged. Frames are handed over as they are: what they hold is never changed after it was sent.
+// (L1) Who is linked goes by what each node takes for the members, as in src/net (links.ts N4, identity.ts I3): frames go to members and
+//      to guests, and are taken from members and from those that go by a newer membership.
 
 import type { World } from "./world.ts";
 
@@ -31,13 +33,20 @@ export class Link {
   readonly newestMs: Record<string, number> = {};
 }
 
+/** Whom a node takes for members, by the entry at `index`. */
+type Circle = { readonly index: number; readonly members: ReadonlySet<string> };
+
+/** What a joining node goes by. */
+const nobody: Circle = { index: -1, members: new Set() };
+
 export class Network {
   weather: Weather = calm;
   /** Of frames: sent, and what became of some. */
-  readonly counts = { sent: 0, lost: 0, doubled: 0, late: 0, reordered: 0, slow: 0, cut: 0 };
+  readonly counts = { sent: 0, lost: 0, doubled: 0, late: 0, reordered: 0, slow: 0, cut: 0, refused: 0 };
   private readonly world: World;
   private readonly receivers = new Map<string, Deliver>();
   private readonly links = new Map<string, Map<string, Link>>();
+  private readonly circles = new Map<string, Circle>();
 
   constructor(world: World) {
     this.world = world;
@@ -59,6 +68,21 @@ export class Network {
     return link;
   }
 
+  /** The node goes by these members from now on. Returns whom it is linked with no longer. */
+  goBy(node: string, index: number, members: readonly string[]): string[] {
+    const before = [...this.receivers.keys()].filter((other) => this.linked(node, other) || this.linked(other, node));
+    this.circles.set(node, members.length === 0 ? nobody : { index, members: new Set(members) });
+    return before.filter((other) => other !== node && !this.linked(node, other));
+  }
+
+  /** (L1) */
+  private linked(from: string, to: string): boolean {
+    const own = this.circles.get(from) ?? nobody;
+    const other = this.circles.get(to) ?? nobody;
+    const believes = other.members.has(from) || own.index > other.index;
+    return believes && (own.members.has(to) || (other.index > own.index && other.members.has(from)));
+  }
+
   /** All links are as new, and the weather is calm. */
   heal(): void {
     this.weather = calm;
@@ -69,7 +93,7 @@ export class Network {
 
   send(from: string, to: string, lane: string, message: readonly unknown[]): boolean {
     const { world, weather, counts } = this;
-    if (!this.receivers.has(to)) return false;
+    if (!this.receivers.has(to) || !this.linked(from, to)) return false;
     counts.sent++;
     if (weather.lossRate > 0 && world.chance(weather.lossRate)) {
       counts.lost++;
@@ -106,6 +130,7 @@ export class Network {
 
   private arrive(link: Link, from: string, to: string, message: readonly unknown[], sentMs: number): void {
     if (this.world.nowMs < link.cutUntilMs) this.counts.cut++;
+    else if (!this.linked(from, to)) this.counts.refused++;
     else this.receivers.get(to)?.(from, message, sentMs);
   }
 }

@@ -6,12 +6,17 @@ import { assemble } from "../../src/cluster/assemble.ts";
 import type { Assembled } from "../../src/cluster/assemble.ts";
 import type { Pace } from "../../src/cluster/pace.ts";
 import type { Answered, Consistency, Query } from "../../src/jobs/views.ts";
+import { ownVersions } from "../../src/jobs/versions.ts";
+import type { Versions } from "../../src/jobs/versions.ts";
 import { limits } from "../../src/limits.ts";
+import type { MembershipAt } from "../../src/raft/types.ts";
+import type { Capabilities } from "../../src/net/identity.ts";
 import type { System } from "../../src/system.ts";
 import { WorkerSession } from "../../src/worker/session.ts";
 import type { ResultBatch } from "../../src/worker/types.ts";
 import { PowerCut, SimStorage } from "../support/simdisk.ts";
 import type { SimDisk } from "../support/simdisk.ts";
+import { layBlank } from "./blank.ts";
 import { SimFace } from "./face.ts";
 import type { FaceWeather, StartSeen } from "./face.ts";
 import type { Network } from "./network.ts";
@@ -20,10 +25,12 @@ import type { World } from "./world.ts";
 
 export const capacity = { jobsMax: 60, liveMax: 90 } as const;
 export const SLOTS = 2;
+export const RETENTION_DAYS = 2;
 /** So little that who is away for some seconds needs a snapshot. */
 const logBounds = { keepBytes: 8_000, maxBytes: 24_000 } as const;
+const upkeep = { stateUpkeepMs: 700, agingPageMs: 150, historyDropMs: 2_000 };
 /** What takes hours on a real node. */
-const pace: Pace = { firstMarkMs: 1_500, markMs: 4_000, scrubStepMs: 150, scrubRestMs: 3_000 };
+const pace: Pace = { firstMarkMs: 1_500, markMs: 4_000, scrubStepMs: 150, scrubRestMs: 3_000, ...upkeep };
 
 export type DiskWeather = {
   writeMs: number;
@@ -37,6 +44,8 @@ export type DiskWeather = {
 export const calmDisk: DiskWeather = { writeMs: 1, stallRate: 0, stallMs: 0, failRate: 0, hung: "none" };
 
 export interface NodeHooks {
+  /** What a node that is linked says of itself. */
+  capabilitiesOf?(id: string): Capabilities | undefined;
   started(seen: StartSeen): void;
   /** The node ended itself, or could not be opened. */
   fatal(node: SimNode, error: Error): void;
@@ -48,6 +57,8 @@ export interface NodeHooks {
   role(node: SimNode, text: string): void;
   fault(node: SimNode, what: string): void;
   paused(untilMs: number): void;
+  /** The node is linked with these no longer. */
+  unlinked?(node: SimNode, peers: readonly string[]): void;
 }
 
 /** A frame of a leader, when it came and when it had left. */
@@ -57,18 +68,23 @@ const HEARD_KEPT = 400;
 
 export class SimNode {
   readonly id: string;
-  readonly storage: SimStorage;
+  storage: SimStorage;
   readonly disk: DiskWeather = { ...calmDisk };
   /** Rate of the monotonic clock, from the next start on. */
   rate = 1;
   /** Operations of the disk before the power goes in the next life. */
   fuseAtStart = Number.POSITIVE_INFINITY;
+  /** What its build understands, from the next start on. */
+  versions: Versions = ownVersions;
   /** Its data was damaged; an open must find it, or what serves it may; found so, it stays down. */
   damaged = false;
   mustBeFound = false;
   /** Damage that no open sees: what is stored under these keys now, until something else is. */
   unread: { readonly store: string; readonly values: ReadonlyMap<string, string> } | undefined;
   lost = false;
+  wasFullAtMs = Number.NEGATIVE_INFINITY;
+  /** It was removed, and is not started again. */
+  retired = false;
   process: Process | undefined;
   simFace: SimFace | undefined;
   assembled: Assembled | undefined;
@@ -83,13 +99,16 @@ export class SimNode {
   private held: (() => void)[] = [];
   private readonly world: World;
   private readonly network: Network;
-  private readonly members: readonly string[];
+  /** Those of its settings; none for a node that joins, or joins again. */
+  private founders: readonly string[];
+  /** The node was wiped after it was committed in this term that it is no voter any more. */
+  private blankTerm: number | undefined;
   private readonly hooks: NodeHooks;
   private readonly face: FaceWeather;
 
-  constructor(id: string, members: readonly string[], world: World, network: Network, face: FaceWeather, hooks: NodeHooks) {
+  constructor(id: string, founders: readonly string[], world: World, network: Network, face: FaceWeather, hooks: NodeHooks) {
     this.id = id;
-    this.members = members;
+    this.founders = founders;
     this.world = world;
     this.network = network;
     this.face = face;
@@ -99,6 +118,17 @@ export class SimNode {
 
   get up(): boolean {
     return this.assembled !== undefined;
+  }
+
+  /** It was not among the founders, or was wiped. */
+  get joins(): boolean {
+    return this.founders.length === 0;
+  }
+
+  /** So much is free on its disk. */
+  fill(freeBytes: number): void {
+    this.storage.freeBytes = freeBytes;
+    if (freeBytes < limits.diskReserveBytes) this.wasFullAtMs = this.world.nowMs;
   }
 
   get wallIsWrong(): boolean {
@@ -124,6 +154,8 @@ export class SimNode {
     this.heard = [];
     const system = world.systemOf(process, () => this.wallOffsetMs(), seeded(Math.floor(world.random() * 2 ** 32)));
     this.system = system;
+    if (this.blankTerm !== undefined) await layBlank(this.storage, this.id, this.blankTerm);
+    this.blankTerm = undefined;
     this.view = this.storage.disk((kind, run) => this.complete(process, kind, run));
     this.view.settles = (rows) => world.promised(rows);
     this.view.fuse = this.fuseAtStart;
@@ -142,12 +174,27 @@ export class SimNode {
     this.takePart(process, system, assembled);
   }
 
+  /** Its disk is lost: the next start is on an empty one. It was committed in `term` that it is no voter; undefined if it never was one. */
+  wipe(term: number | undefined): void {
+    this.storage = new SimStorage(seeded(Math.floor(this.world.random() * 2 ** 32)));
+    this.founders = [];
+    this.blankTerm = term;
+    this.damaged = this.mustBeFound = this.lost = false;
+    this.unread = undefined;
+  }
+
+  private membersAre({ index, membership }: MembershipAt): void {
+    const gone = this.network.goBy(this.id, index, [...membership.voters.flat(), ...membership.learners]);
+    for (const peer of gone) this.assembled?.replica.linkLost(peer);
+    this.hooks.unlinked?.(this, gone);
+  }
+
   private assemble(process: Process, system: System, disk: SimDisk): Promise<Assembled> {
     return assemble({
       id: this.id,
       birth: ++this.births,
-      founders: this.members.map((id) => ({ id, peer: `${id}:1`, api: `${id}:2` })),
-      joining: false,
+      founders: this.founders.map((id) => ({ id, peer: `${id}:1`, api: `${id}:2` })),
+      joining: this.joins,
       system,
       disk,
       capacity,
@@ -163,13 +210,16 @@ export class SimNode {
           if (process.alive) this.hooks.fatal(this, error);
         },
         role: (status) => this.hooks.role(this, `${status.role} of term ${status.term}`),
-        members: () => undefined,
+        members: (at) => this.membersAre(at),
         events: () => undefined,
         alarm: () => undefined,
         replaced: () => void this.replace(process, system, disk),
       },
       logBounds,
       pace,
+      retentionDays: RETENTION_DAYS,
+      versions: this.versions,
+      capabilitiesOf: (id) => this.hooks.capabilitiesOf?.(id),
     });
   }
 

@@ -2,6 +2,7 @@
 // everything must settle (ending.ts). The same seed gives the same run, bit for bit.
 
 import { messageOf, PawlError } from "../../src/base/errors.ts";
+import { entryKinds } from "../../src/raft/wire.ts";
 import { Callers } from "./callers.ts";
 import { settle } from "./ending.ts";
 import type { FaceWeather } from "./face.ts";
@@ -10,7 +11,9 @@ import { menu } from "./faults/menu.ts";
 import { History } from "./history.ts";
 import { Judge } from "./judge.ts";
 import { Network } from "./network.ts";
+import type { Memberships } from "./memberships.ts";
 import { SimNode } from "./node.ts";
+import { Operator } from "./operator.ts";
 import { Readers } from "./readers.ts";
 import { World } from "./world.ts";
 
@@ -45,6 +48,8 @@ export class Simulation implements Field {
   readonly network: Network;
   readonly nodes: SimNode[] = [];
   readonly judge: Judge;
+  readonly operator: Operator;
+  votersMin: number;
   readonly callers: Callers;
   readonly readers: Readers;
   readonly history = new History();
@@ -67,7 +72,9 @@ export class Simulation implements Field {
     this.trace = options.trace;
     const count = options.nodes ?? (world.chance(0.75) ? 3 : 5);
     const ids = Array.from({ length: count }, (_, i) => `n${i + 1}`);
-    this.judge = new Judge(world);
+    this.votersMin = count;
+    this.judge = new Judge(world, ids);
+    this.operator = new Operator(this);
     const drawn = menu.filter(({ name, chance }) => options.faults?.includes(name) ?? world.chance(chance));
     this.tell(`faults: ${drawn.map(({ name }) => name).join(", ")}`);
     this.faults = drawn.map((each) => each.draw(world));
@@ -80,6 +87,10 @@ export class Simulation implements Field {
 
   private nodeOf(id: string, ids: readonly string[]): SimNode {
     return new SimNode(id, ids, this.world, this.network, this.face, {
+      capabilitiesOf: (id) => {
+        const node = this.nodes.find((each) => each.id === id && each.up);
+        return node && { stateVersion: node.versions.max, entryKinds };
+      },
       started: (seen) => this.guard(() => this.judge.target.started(seen)),
       opened: (node) => node.observe(() => this.guard(() => this.judge.opened(node))),
       sent: (node, to, message) => node.observe(() => this.guard(() => this.judge.sent(node, to, message))),
@@ -90,6 +101,7 @@ export class Simulation implements Field {
       role: (node, text) => this.tell(`${node.id} ${text}`),
       fault: (node, what) => this.note(what, node),
       paused: (untilMs) => this.judge.disturbed(untilMs),
+      unlinked: (from, peers) => this.unlinked(from, peers),
     });
   }
 
@@ -124,6 +136,31 @@ export class Simulation implements Field {
     return this.nodes.find((node) => node.assembled?.replica.leads);
   }
 
+  get members(): Memberships {
+    return this.judge.memberships;
+  }
+
+  newcomer(): SimNode {
+    const node = this.nodeOf(`n${this.nodes.length + 1}`, []);
+    this.nodes.push(node);
+    this.world.at(this.world.between(0, 1000), () => this.restart(node));
+    return node;
+  }
+
+  retire(node: SimNode): void {
+    node.retired = true;
+    this.note("stopped for ever", node);
+    this.crash(node);
+  }
+
+  /** The other ends hear of it a little later. */
+  private unlinked(node: SimNode, peers: readonly string[]): void {
+    for (const peer of this.nodes) {
+      if (!peers.includes(peer.id)) continue;
+      this.world.at(this.world.between(0, 30), () => peer.assembled?.replica.linkLost(node.id), peer.process);
+    }
+  }
+
   reset(a: SimNode, b: SimNode): void {
     for (const [node, peer] of [[a, b], [b, a]] as const) {
       this.world.at(this.world.between(0, 30), () => node.assembled?.replica.linkLost(peer.id), node.process);
@@ -136,6 +173,7 @@ export class Simulation implements Field {
     this.tell(`${node.id} is down`);
     node.crash();
     this.callers.nodeDied(process);
+    this.operator.nodeDied(process);
     for (const other of this.nodes) {
       if (other !== node) this.world.at(this.world.between(0, 30), () => other.assembled?.replica.linkLost(node.id), other.process);
     }
@@ -146,7 +184,7 @@ export class Simulation implements Field {
   // Life and death of nodes.
 
   restart(node: SimNode): void {
-    if (node.process || node.lost) return;
+    if (node.process || node.lost || node.retired) return;
     this.tell(`${node.id} starts`);
     this.opening.push(node.start());
   }
@@ -160,6 +198,7 @@ export class Simulation implements Field {
     this.note(isPower ? "power gone at an operation" : isDamage ? "damage found" : "ended by its disk", node);
     if (isDamage) node.lost = true;
     this.crash(node);
+    if (isDamage) this.operator.repair(node);
   }
 
   /** Checkpoints come all the time, at any index. */

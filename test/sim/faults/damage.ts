@@ -2,7 +2,7 @@
 // another key or of an earlier time, a batch lost from the middle as LevelDB loses it (CORRECTNESS.md, H8), the end of the log lost.
 // At most a minority is damaged. What an open must see, it must see; what only a read can see goes unnoticed until the scrubber comes to
 // it (cold rows, ending.ts), and a bit in the history for as long as nothing wrong is served. The cluster goes on without a node that was
-// found damaged.
+// found damaged, until that one is repaired (operator.ts).
 
 import { decodeHeader } from "../../../src/storage/checkpointformat.ts";
 import type { SimStore } from "../../support/simdisk.ts";
@@ -22,8 +22,8 @@ export const damages: FaultClass = {
     return {
       begin: (field) => {
         field.onDown((node) => {
-          const damaged = field.nodes.filter((each) => each.damaged).length;
-          if (!field.storming || node.damaged || damaged >= minority(field) || !world.chance(rate)) return;
+          const damaged = field.nodes.filter((each) => each.damaged && field.members.has(each.id)).length;
+          if (!field.storming || node.damaged || !field.members.has(node.id) || damaged >= minority(field) || !world.chance(rate)) return;
           const what = damage(world, node);
           if (what !== undefined) field.note(what, node);
         });

@@ -3,6 +3,8 @@
 
 import type { Network } from "../network.ts";
 import type { SimNode } from "../node.ts";
+import type { Memberships } from "../memberships.ts";
+import type { Operator } from "../operator.ts";
 import type { FaceWeather } from "../face.ts";
 import type { World } from "../world.ts";
 
@@ -12,12 +14,20 @@ export interface Field {
   readonly network: Network;
   readonly nodes: readonly SimNode[];
   readonly face: FaceWeather;
+  readonly members: Memberships;
+  readonly operator: Operator;
+  /** How few voters there may be at some time. */
+  votersMin: number;
   /** False once the faults are to stop. */
   readonly storming: boolean;
   /** Counts a fault, and tells the trace of it. */
   note(what: string, node?: SimNode): void;
   /** Power off; the node is started again after `downMs`, or after some time. */
   crash(node: SimNode, downMs?: number): void;
+  /** A node of an empty disk that waits to be told who the members are. */
+  newcomer(): SimNode;
+  /** A node is stopped for ever. */
+  retire(node: SimNode): void;
   leader(): SimNode | undefined;
   /** Every write or sync that a disk is handed, with the time that it will take. */
   onWrite(watch: (node: SimNode, kind: "write" | "sync", delayMs: number) => void): void;
@@ -59,5 +69,5 @@ export function target(field: Field): SimNode {
 
 /** How many nodes may be wrong or lost at a time. */
 export function minority(field: Field): number {
-  return Math.floor((field.nodes.length - 1) / 2);
+  return Math.floor((field.votersMin - 1) / 2);
 }

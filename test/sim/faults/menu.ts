@@ -6,8 +6,10 @@ import { damages } from "./damage.ts";
 import { failingDisks, hungDisks, slowDisks } from "./disks.ts";
 import { busyFaces, hungFaces } from "./faces.ts";
 import type { FaultClass } from "./fault.ts";
+import { handOvers, memberChurn } from "./members.ts";
 import { longPauses, pauses } from "./pauses.ts";
 import { aimedCrashes, crashes, crashLoops, fuses, powerCuts } from "./power.ts";
+import { fullDisks } from "./space.ts";
 import { weathers } from "./weather.ts";
 
 export const menu: readonly FaultClass[] = [
@@ -26,7 +28,10 @@ export const menu: readonly FaultClass[] = [
   slowDisks,
   hungDisks,
   failingDisks,
+  fullDisks,
   damages,
+  memberChurn,
+  handOvers,
   clockRates,
   clockSteps,
   hungFaces,
