@@ -5,6 +5,7 @@ import type { Mutant } from "./mutant.ts";
 
 const clusterClock = "test/cluster/clock.test.ts";
 const clusterFrames = "test/cluster/frames.test.ts";
+const clusterHistoryfetch = "test/cluster/historyfetch.test.ts";
 const clusterLeadership = "test/cluster/leadership.test.ts";
 const clusterLogwriter = "test/cluster/logwriter.test.ts";
 const clusterProposals = "test/cluster/proposals.test.ts";
@@ -132,6 +133,11 @@ export const leading: readonly Mutant[] = [
     file: "src/planner/planner.ts",
     find: "    writer.range(job, generation, revision, dueMs, missed.beforeLastMs, missed.count - 1, missed.lastMs);\n",
     put: "",
+  }),
+  mutant("H10e", "history that one member lacks is given up without a word of the others", clusterHistoryfetch, {
+    file: "src/cluster/historyfetch.ts",
+    find: "others.every((peer) => this.lacking.has(peer))",
+    put: "others.some((peer) => this.lacking.has(peer))",
   }),
   mutant("H13a", "a cluster without a time takes that of the first leader", clusterClock, {
     file: "src/cluster/clock.ts",

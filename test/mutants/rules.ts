@@ -30,7 +30,6 @@ export const withoutMutant: Readonly<Record<string, string>> = {
   "8": "a snapshot is taken up by one batch and a new start; the core waits for no word of it",
   "67": "there are no lease reads",
   "68": "there are no lease reads",
-  "H10e": "what a node lacks of the history is not fetched from others",
   "H16.5": "the same as H6a: what is sent to a target leaves by apply alone",
   "H16.7": "there are no rate limits",
   "H16.8": "there are no calendars, and apply computes no local time",

@@ -5,6 +5,7 @@ import type { Mutant } from "./mutant.ts";
 
 const storageBackup = "test/storage/backup.test.ts";
 const storageHistory = "test/storage/history.test.ts";
+const storageHistoryholes = "test/storage/historyholes.test.ts";
 const storageLog = "test/storage/log.test.ts";
 const storageLogstart = "test/storage/logstart.test.ts";
 const storageState = "test/storage/state.test.ts";
@@ -272,5 +273,10 @@ export const storage: readonly Mutant[] = [
     file: "src/storage/install.ts",
     find: "  if (newest > used && !numbers.includes(used)) {",
     put: "  if (newest > used && numbers.includes(0)) {",
+  }),
+  mutant("H10e", "who lacks records of the history answers as if there had been none", storageHistoryholes, {
+    file: "src/storage/historyholes.ts",
+    find: "if (this.holes.some((hole) => hole.from < to && hole.to > from)) throw",
+    put: "if (this.holes.some((hole) => hole.from < to && hole.to > from && to < 0)) throw",
   }),
 ];
