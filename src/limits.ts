@@ -234,6 +234,7 @@ export const limits = {
   signalRepeatMs: 500,
   stopMaxMs: 30_000,
   lastAnswersMs: 200,
+  progressMs: 2_000,
   memberPollMs: 500,
   memberWaitMs: 60_000,
   devNodesMax: 7,

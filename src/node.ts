@@ -3,6 +3,7 @@
 // (N1) Nothing is changed before the data directory is held, nothing started before it is claimed, and nothing is left running when
 //      start fails.
 // (N2) Stopping hands leadership over, lets running work finish for a bounded time while its results still reach the log, then flushes.
+// (N3) A node that finds its data damaged while it runs notes it, durably: it may not show again at the next start.
 
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,12 +16,14 @@ import { createApi } from "./api/server.ts";
 import type { Api } from "./api/server.ts";
 import { createClient } from "./client/index.ts";
 import type { Client } from "./client/index.ts";
+import { PawlError } from "./base/errors.ts";
 import { CoreLink } from "./corelink.ts";
 import type { CoreOptions } from "./cluster/port.ts";
 import type { Config } from "./config.ts";
 import { readAdminToken } from "./config/admin-token.ts";
 import { claimIdentity, makeDataDir } from "./config/identity.ts";
 import type { Claim } from "./config/identity.ts";
+import { checkStandstill, writeStandstill } from "./config/standstill.ts";
 import { checkLimits, limits } from "./limits.ts";
 import { loadTls } from "./net/certificates.ts";
 import { holdDirectory } from "./storage/hold.ts";
@@ -65,6 +68,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
   makeDataDir(dataDir, config.cluster.name, id);
   const hold = await holdDirectory(dataDir);
   try {
+    checkStandstill(dataDir);
     return await startHeld(config, options, hold);
   } catch (error) {
     await hold.release();
@@ -101,6 +105,7 @@ async function startHeld(config: Config, options: NodeOptions, hold: Hold): Prom
   link.serve(runner, outputs);
   try {
     await link.opened;
+    void link.failed.then((error) => noteDamage(error, config.node.dataDir, system, logger));
     const api = await openApi(config, options, link, executors, logger);
     const listening = options.listen ?? true;
     const apiAddress = listening ? await api.listen() : "";
@@ -118,6 +123,16 @@ async function startHeld(config: Config, options: NodeOptions, hold: Hold): Prom
 }
 
 const MIB = 1024 * 1024;
+
+/** (N3) */
+function noteDamage(error: unknown, dataDir: string, system: System, logger: Logger): void {
+  if (!(error instanceof PawlError) || error.code !== "quarantined") return;
+  try {
+    writeStandstill(dataDir, { atMs: system.wallMs(), reason: error.message, by: "damage" });
+  } catch (failure) {
+    logger.error({ err: failure }, "it could not be noted that the data are damaged: do not start this node on them again");
+  }
+}
 
 function coreOptions(config: Config, { incarnation, joined }: Claim): CoreOptions {
   return {

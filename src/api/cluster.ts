@@ -85,6 +85,15 @@ function memberRoutes(backend: Backend): readonly Route[] {
       },
     }),
     route({
+      ...admin, method: "POST", path: `${one}/demote`, query: removeQuery,
+      summary: "Makes a voter a learner that is promoted again when it has caught up",
+      handle: async ({ param, query }) => {
+        const id = param("member_id");
+        await backend.cluster.change({ kind: "demote", id, force: query.force ?? false });
+        return seen(backend, (cluster) => !votes(cluster, id));
+      },
+    }),
+    route({
       ...admin, method: "POST", path: `${PREFIX}/cluster/transfer`, body: transfer, query: noQuery,
       summary: "Hands leadership to a member, or to the voter that is furthest",
       handle: async ({ body: { to } }) => {

@@ -9,6 +9,8 @@ import { addCluster } from "./commands/cluster.ts";
 import { addExecution } from "./commands/execution.ts";
 import { addJob } from "./commands/job.ts";
 import { addNode } from "./commands/node.ts";
+import { addRecovery } from "./commands/recovery.ts";
+import { addResync } from "./commands/resync.ts";
 import { addSchedule } from "./commands/schedule.ts";
 import { findConnection } from "./connection.ts";
 import type { Context, ProcessParts } from "./context.ts";
@@ -88,6 +90,8 @@ function program(context: Context): Command {
   addSchedule(root, context);
   addCluster(root, context);
   addNode(root, context);
+  addRecovery(root, context);
+  addResync(root, context);
   return root;
 }
 

@@ -100,6 +100,9 @@ function clusterCalls(json: Json) {
     remove: (id: string, options: { force?: boolean } = {}) =>
       change("DELETE", member(id, queryOf({ force: options.force === true ? "true" : undefined }))),
     promote: (id: string) => change("POST", member(id, "/promote")),
+    /** Makes a voter a learner that is promoted again when it has caught up. Refused as `remove` is, unless `force` is true. */
+    demote: (id: string, options: { force?: boolean } = {}) =>
+      change("POST", member(id, `/demote${queryOf({ force: options.force === true ? "true" : undefined })}`)),
     /** Hands leadership to this member, or to the voter that is furthest. */
     transfer: (to?: string) => change("POST", path("/transfer"), to === undefined ? {} : { to }),
   };

@@ -47,6 +47,7 @@ export class Host {
   private readonly logAsks = new Map<number, Outgoing>();
   private lastAsk = 0;
   private clusterId = "";
+  private committedAtOpening = 0;
   private standing = "";
   private ended = false;
   private replacements = 0;
@@ -106,6 +107,7 @@ export class Host {
   private begin(assembled: Assembled, session: WorkerSession): void {
     this.assembled = assembled;
     this.metrics = new CoreMetrics(assembled);
+    this.committedAtOpening = assembled.replica.raft.status().commit;
     this.noteClusterId();
     assembled.replica.start(session);
   }
@@ -166,9 +168,10 @@ export class Host {
     this.noteStanding();
   }
 
+  /** A state that was carried into another cluster has the id of the one before until all is applied that was committed at the opening. */
   private noteClusterId(): void {
-    const { clusterId } = this.core.replica.state;
-    if (clusterId === "" || clusterId === this.clusterId) return;
+    const { clusterId, appliedIndex } = this.core.replica.state;
+    if (clusterId === "" || clusterId === this.clusterId || appliedIndex < this.committedAtOpening) return;
     this.clusterId = clusterId;
     this.parts.clusterIdKnown(clusterId);
   }

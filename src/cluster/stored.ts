@@ -1,5 +1,5 @@
 // Owns: what a disk holds of a replica, opened and checked: log, state and the stage beside it, and everything derived from the tables. For
-// a node that starts (assemble.ts), and for what is done to a data directory while none runs on it (carried.ts).
+// a node that starts (assemble.ts), and for what is done to a disk while none runs on it (offlinerestore.ts, remains.ts).
 // (O1) The log must reach at least what the newest checkpoint witnessed of it (H8); the state never is ahead of the log.
 // (O2) Tables come from the checkpoint, everything derived from the tables, and what was committed later from the log.
 

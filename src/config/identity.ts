@@ -5,9 +5,10 @@
 // (I3) A directory that was made to join stays one that joined: its membership comes from the cluster, never from settings. Its
 //      incarnations begin with the seconds since 1970, above those of any directory that the node had before.
 
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { messageOf, PawlError } from "../base/errors.ts";
+import { syncDir, writeDurably } from "./durable.ts";
 
 type Identity = { readonly cluster: string; readonly node: string; readonly incarnation: number; readonly joined?: true };
 
@@ -38,6 +39,11 @@ export function hasJoined(dataDir: string): boolean {
     if (error instanceof PawlError) return false;
     throw error;
   }
+}
+
+/** Whether a node lives here, or did. Throws PawlError("config") when that cannot be told. */
+export function isClaimed(dataDir: string): boolean {
+  return readIdentity(dataDir) !== undefined;
 }
 
 /** Makes the directory if there is none, durably. Throws as checkIdentity does. */
@@ -74,14 +80,26 @@ function attempt<T>(dataDir: string, run: () => T): T {
   }
 }
 
+/** Makes the directory that of a node which has not started yet and did not join: its data was restored. */
+export function claimRestored(dataDir: string, cluster: string, node: string): void {
+  attempt(dataDir, () => write(dataDir, { cluster, node, incarnation: readIdentity(dataDir)?.incarnation ?? 0 }));
+}
+
+/** Makes the directory that of a node which joins anew, above all incarnations that it had (I3). */
+export function claimRejoining(dataDir: string, cluster: string, node: string, atMs: number): void {
+  const before = readIdentity(dataDir)?.incarnation ?? 0;
+  const incarnation = Math.max(before, Math.floor(atMs / 1000)) + 1;
+  attempt(dataDir, () => write(dataDir, { cluster, node, incarnation, joined: true }));
+}
+
 function raise(dataDir: string, before: Identity): Claim {
   const incarnation = before.incarnation + 1;
-  const identity: Identity = { ...before, incarnation };
-  const fresh = join(dataDir, "identity.json.new");
-  writeSynced(fresh, `${JSON.stringify(identity)}\n`);
-  renameSync(fresh, join(dataDir, "identity.json"));
-  syncDir(dataDir);
-  return { incarnation, joined: identity.joined === true };
+  write(dataDir, { ...before, incarnation });
+  return { incarnation, joined: before.joined === true };
+}
+
+function write(dataDir: string, identity: Identity): void {
+  writeDurably(join(dataDir, "identity.json"), `${JSON.stringify(identity)}\n`);
 }
 
 function readIdentity(dataDir: string): Identity | undefined {
@@ -113,28 +131,9 @@ function parseIdentity(text: string): Identity | undefined {
   }
 }
 
-function writeSynced(file: string, text: string): void {
-  const handle = openSync(file, "w", 0o600);
-  try {
-    writeSync(handle, text);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
 /** Every folder that had to be made is synced into its parent, so that a crash cannot take the whole directory back. */
 function makeDurableDir(dataDir: string): void {
   const first = mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
   for (let path = dataDir; path.length >= first.length; path = dirname(path)) syncDir(dirname(path));
-}
-
-function syncDir(path: string): void {
-  const handle = openSync(path, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }

@@ -1,7 +1,7 @@
 // Owns: the file of a backup: a copy of the state, chunk after chunk, compressed. Making the copy is statecopy.ts's, putting it to use
 // that of statestage.ts and install.ts. Little-endian:
 //   magic 8 bytes | version u8 | frames: kind u8, length u32, payload, crc u32
-//   header: cluster id text, version of Pawl text, taken f64 ms | chunk: length u32, Zstandard of it |
+//   header: cluster name text, cluster id text, version of Pawl text, taken f64 ms | chunk: length u32, Zstandard of it |
 //   trailer: chunks, ops, bytes u48, SHA-256
 // (V1) A frame's CRC covers its kind and length too; the trailer's hash covers every byte of the file before the trailer. Nothing
 //      follows it.
@@ -22,7 +22,13 @@ import type { FileHandle } from "node:fs/promises";
 import type { Chunk, CopyEnd } from "./copychunk.ts";
 import type { StateStage } from "./statestage.ts";
 
-export type BackupHeader = { readonly clusterId: string; readonly version: string; readonly takenAtMs: number };
+export type BackupHeader = {
+  /** The cluster's name, and its id. */
+  readonly cluster: string;
+  readonly clusterId: string;
+  readonly version: string;
+  readonly takenAtMs: number;
+};
 export type BackupSummary = {
   readonly header: BackupHeader;
   readonly end: CopyEnd;
@@ -52,15 +58,24 @@ const decompress = promisify(zstdDecompress);
 
 /** Writes all chunks of a copy; the sink is not closed. */
 export async function writeBackup(sink: BackupSink, header: BackupHeader, source: ChunkSource): Promise<BackupSummary> {
+  const bytes = backupBytes(header, source);
+  for (let step = await bytes.next(); ; step = await bytes.next()) {
+    if (step.done === true) return step.value;
+    await sink.write(step.value);
+  }
+}
+
+/** The bytes of a backup, piece by piece as they are asked for. */
+export async function* backupBytes(header: BackupHeader, source: ChunkSource): AsyncGenerator<Uint8Array, BackupSummary, undefined> {
   const hash = createHash("sha256");
   let fileBytes = 0;
-  const write = async (bytes: Uint8Array): Promise<void> => {
+  const hashed = (bytes: Uint8Array): Uint8Array => {
     hash.update(bytes);
     fileBytes += bytes.length;
-    await sink.write(bytes);
+    return bytes;
   };
-  await write(Uint8Array.of(...MAGIC, VERSION));
-  await write(frame(kinds.header, encodeHeader(header)));
+  yield hashed(Uint8Array.of(...MAGIC, VERSION));
+  yield hashed(frame(kinds.header, encodeHeader(header)));
   let end: CopyEnd | undefined;
   let chunks = 0;
   for (let chunk = await source.next(); chunk !== undefined; chunk = await source.next()) {
@@ -68,7 +83,7 @@ export async function writeBackup(sink: BackupSink, header: BackupHeader, source
     const out = new ByteWriter(plain.length);
     out.u32(plain.length);
     out.raw(await compress(plain));
-    await write(frame(kinds.chunk, out.take()));
+    yield hashed(frame(kinds.chunk, out.take()));
     end = chunk.end;
     chunks++;
   }
@@ -77,7 +92,7 @@ export async function writeBackup(sink: BackupSink, header: BackupHeader, source
   for (const count of [chunks, end.ops, end.bytes]) trailer.u48(count);
   trailer.raw(hash.digest());
   const last = frame(kinds.trailer, trailer.take());
-  await sink.write(last);
+  yield last;
   return { header, end, chunks, fileBytes: fileBytes + last.length };
 }
 
@@ -90,11 +105,15 @@ export async function verifyBackup(path: string, progress: (bytes: number) => vo
 /** Lays a backup down, going on where an earlier try ended. What is laid down counts only if this ends without an error. */
 export async function layBackup(path: string, stage: StateStage, progress: (bytes: number) => void): Promise<BackupSummary> {
   const reading = readBackup(path, progress);
-  for (let step = await reading.next(); ; step = await reading.next()) {
-    if (step.done === true) return step.value;
-    const chunk = step.value;
-    if (stage.copy === chunk.copy && chunk.number < stage.next) continue;
-    await stage.lay(chunk);
+  try {
+    for (let step = await reading.next(); ; step = await reading.next()) {
+      if (step.done === true) return step.value;
+      const chunk = step.value;
+      if (stage.copy === chunk.copy && chunk.number < stage.next) continue;
+      await stage.lay(chunk);
+    }
+  } finally {
+    await reading.return(undefined as never);
   }
 }
 
@@ -225,6 +244,11 @@ export class BackupFile implements BackupSink {
     await named(this.path, () => this.file.writeFile(bytes));
   }
 
+  /** Reads all that was written and checks it (V2). */
+  verify(): Promise<BackupSummary> {
+    return verifyBackup(partOf(this.path));
+  }
+
   /** Makes it durable and gives it its name. Throws PawlError("exists") when a file has that name already. */
   async finish(): Promise<void> {
     await named(this.path, async () => {
@@ -275,8 +299,9 @@ function frame(kind: number, payload: Uint8Array): Uint8Array {
   return out.take();
 }
 
-function encodeHeader({ clusterId, version, takenAtMs }: BackupHeader): Uint8Array {
+function encodeHeader({ cluster, clusterId, version, takenAtMs }: BackupHeader): Uint8Array {
   const out = new ByteWriter();
+  out.string(cluster);
   out.string(clusterId);
   out.string(version);
   out.f64(takenAtMs);
@@ -285,5 +310,5 @@ function encodeHeader({ clusterId, version, takenAtMs }: BackupHeader): Uint8Arr
 
 function decodeHeader(payload: Uint8Array): BackupHeader {
   const reader = new ByteReader(payload);
-  return { clusterId: reader.string(), version: reader.string(), takenAtMs: reader.f64() };
+  return { cluster: reader.string(), clusterId: reader.string(), version: reader.string(), takenAtMs: reader.f64() };
 }

@@ -222,13 +222,14 @@ function openError(path: string, error: unknown): PawlError {
     return new PawlError("config", `${path} is used by another process: stop it or give this node another data directory`, { cause });
   }
   if (code === "LEVEL_CORRUPTION") {
-    return new PawlError("quarantined", `${path} is damaged (${messageOf(cause)}): this node must be resynchronised`, { cause });
+    const next = "this node must be resynchronised with `pawl resync`";
+    return new PawlError("quarantined", `${path} is damaged (${messageOf(cause)}): ${next}`, { cause });
   }
   return new PawlError("io", `${path} cannot be opened: ${messageOf(cause)}`, { cause });
 }
 
 function readError(path: string, error: unknown): PawlError {
   const damaged = (error as { code?: unknown }).code === "LEVEL_CORRUPTION";
-  const advice = damaged ? "is damaged; this node must be resynchronised" : "cannot be read";
+  const advice = damaged ? "is damaged; this node must be resynchronised with `pawl resync`" : "cannot be read";
   return new PawlError(damaged ? "quarantined" : "io", `${path} ${advice}: ${messageOf(error)}`, { cause: error });
 }

@@ -8,7 +8,7 @@ import { PawlError } from "../base/errors.ts";
 export const SEAL_BYTES = 4;
 
 export function quarantined(store: string, what: string): PawlError {
-  const next = "this node must be resynchronised from the other members; do not start it on this data again";
+  const next = "this node must be resynchronised from the other members with `pawl resync`; do not start it on this data again";
   return new PawlError("quarantined", `${store}: ${what}; ${next}`);
 }
 

@@ -18,7 +18,7 @@ import type { HistoryMarks } from "./historymarks.ts";
 import type { StageRecord } from "./installmark.ts";
 import type { TableShape } from "./checkpointformat.ts";
 import type { LogPosition } from "./log.ts";
-import type { Restored } from "./restore.ts";
+import type { LoadedTable, Restored } from "./restore.ts";
 
 const COLD_ROWS_PER_PAGE = 1024;
 
@@ -76,9 +76,15 @@ export class StateStage {
 
   /** Checks all that is laid down, and says what it is (Z3). Throws PawlError("invalid") naming what is wrong. */
   verify(shapes: readonly TableShape[]): Promise<Restored> {
+    const blind = { restoreRows: () => undefined, restorePage: () => undefined };
+    return this.load(shapes.map(({ name, rowBytes, pageRows }) => ({ name, rowBytes, pageRows, ...blind })));
+  }
+
+  /** As verify(), and fills the tables, which must be empty. */
+  load(tables: readonly LoadedTable[]): Promise<Restored> {
     return this.alone(async () => {
       try {
-        return await this.checked(shapes);
+        return await this.checked(tables);
       } catch (error) {
         if (!(error instanceof PawlError) || error.code !== "quarantined") throw error;
         throw new PawlError("invalid", `copy ${this.copy} cannot be used; begin another one: ${error.message}`, { cause: error });
@@ -86,11 +92,10 @@ export class StateStage {
     });
   }
 
-  private async checked(shapes: readonly TableShape[]): Promise<Restored> {
+  private async checked(tables: readonly LoadedTable[]): Promise<Restored> {
     const { kv, record } = this.whole();
     await checkChunks(kv, record.next);
-    const blind = { restoreRows: () => undefined, restorePage: () => undefined };
-    const loaded = await load(kv, shapes.map(({ name, rowBytes, pageRows }) => ({ name, rowBytes, pageRows, ...blind })));
+    const loaded = await load(kv, tables);
     const { checkpoint, index } = record.end;
     if (loaded === undefined || !isWhatWasSent(loaded, record.end)) {
       throw quarantined(STORE, `what was copied is not checkpoint ${checkpoint} at index ${index}, as the last chunk says`);

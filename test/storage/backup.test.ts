@@ -13,7 +13,7 @@ import { Receiver, Sender } from "./copies.ts";
 import type { Chunk } from "../../src/storage/copychunk.ts";
 import type { Model } from "./tables.ts";
 
-const header = { clusterId: "c-1", version: "0.1.0", takenAtMs: 1_790_000_000_123 };
+const header = { cluster: "prod", clusterId: "c-1", version: "0.1.0", takenAtMs: 1_790_000_000_123 };
 const FRAME_HEAD_BYTES = 5;
 const CRC_BYTES = 4;
 const START_BYTES = 9;

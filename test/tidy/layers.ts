@@ -30,17 +30,18 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   cluster: ["base", "raft", "wheel", "schedule", "jobs", "planner", "storage", "net", "dispatch", "worker", ...everywhere],
   client: ["base", "jobs", ...everywhere],
   api: ["base", "jobs", "schedule", "client", "worker", ...everywhere],
-  cli: ["base", "jobs", "schedule", "net", "client", "api", "config", "node", ...everywhere],
+  cli: ["base", "jobs", "schedule", "net", "client", "api", "config", "node", "offline", ...everywhere],
   config: ["base", ...everywhere],
   corelink: top,
   node: top,
+  offline: top,
   embed: top,
   core: top,
   index: top,
 };
 
 /** Rooms that may import `node:` modules; the others see Node through base, system.ts or an interface handed to them. */
-const nodeRooms = ["base", "worker", "api", "cli", "net", "storage", "config", "corelink", "node", "core", "embed", "index"];
+const nodeRooms = ["base", "worker", "api", "cli", "net", "storage", "config", "corelink", "node", "offline", "core", "embed", "index"];
 
 /** Packages and Node modules with one home. Rooms that are pure import no other package than those named for them here. */
 export const homes: Readonly<Record<string, readonly string[]>> = {
