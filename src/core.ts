@@ -1,7 +1,6 @@
 // Owns: the core thread of a node: real disk, real links and the port to the face around one host (src/cluster/host.ts). User code and
 // hostile HTTP traffic are on the face's thread and cannot delay a heartbeat here.
 
-import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "./base/errors.ts";
 import { Host } from "./cluster/host.ts";
@@ -11,14 +10,16 @@ import { loadTls } from "./net/certificates.ts";
 import { noMembership } from "./net/identity.ts";
 import type { LinkIdentity } from "./net/identity.ts";
 import { Links } from "./net/links.ts";
+import { entryKinds } from "./raft/wire.ts";
 import { LevelDisk } from "./storage/leveldisk.ts";
 import { realSystem } from "./system.ts";
 
 /** What this build reads; told to the other nodes, so that nothing newer is written before all can read it. */
-const capabilities = { stateVersion: maxStateVersion, entryKinds: 2 };
+const capabilities = { stateVersion: maxStateVersion, entryKinds };
 
 function identityOf({ cluster, node, incarnation, version, joining }: CoreOptions): LinkIdentity {
-  const birth = randomBytes(8).toString("hex");
+  const digits = (): string => Math.floor(realSystem.random() * 2 ** 32).toString(16).padStart(8, "0");
+  const birth = digits() + digits();
   return { cluster, clusterId: "", node, incarnation, birth, version, capabilities, membership: joining ? noMembership : 0 };
 }
 

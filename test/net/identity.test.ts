@@ -118,7 +118,8 @@ test("what a node says of itself is read back; malformed headers are not", () =>
     ...Object.keys(headers).map((name): [string, undefined] => [name, undefined]),
     [":method", "GET"], [":path", "/pawl/link/"], ["pawl-lane", "Bulk"], ["pawl-node", "a/b"], ["pawl-node", ""], ["pawl-node", ["a", "a"]],
     ...["-1", "1.5", "1e3", "", "9007199254740992"].map((digits): [string, string] => ["pawl-incarnation", digits]),
-    ["pawl-birth", "b1"], ["pawl-birth", "00000000000000G2"], ["pawl-version", "x".repeat(129)], ["pawl-membership", "-2"], ["pawl-state-version", "one"], ["pawl-entry-kinds", "-1"],
+    ["pawl-birth", "b1"], ["pawl-birth", "00000000000000G2"],
+    ["pawl-version", "x".repeat(129)], ["pawl-membership", "-2"], ["pawl-state-version", "one"], ["pawl-entry-kinds", "-1"],
     ...["a", "a:0", "a:65536", "a b:1", "[a]:1", ":1"].map((text): [string, string] => ["pawl-address", text]),
   ];
   for (const [name, value] of damage) assert.equal(readHello({ ...headers, [name]: value }), undefined, `${name}: ${String(value)}`);
