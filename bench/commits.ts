@@ -37,7 +37,7 @@ async function started(folder: string): Promise<ChildProcess[]> {
       const dataDir = join(folder, id);
       mkdirSync(dataDir, { mode: 0o700 });
       const own = { node: id, incarnation: 1, dataDir, cluster: "bench", version: "bench", joining: false, logKeepBytes: 2 ** 27 };
-      const options: CoreOptions = { ...own, members, listen: { host, port }, tlsDir: undefined, slots: 1, tags: [] };
+      const options: CoreOptions = { ...own, members, listen: { host, port }, tlsDir: undefined, retentionDays: 30, slots: 1, tags: [] };
       const child = fork(fileURLToPath(new URL("committer.ts", import.meta.url)), [JSON.stringify(options)], { stdio: "inherit" });
       await new Promise((resolve, reject) => {
         child.once("message", resolve);

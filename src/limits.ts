@@ -152,6 +152,8 @@ export const limits = {
   scrubStepBytes: 256 * KIB,
   scrubStepMs: 250,
   scrubRestMs: 3_600_000,
+  stateUpkeepMs: 60_000,
+  agingPageMs: 1_000,
 
   /** Below it nothing new is taken. LevelDB may hold each write buffer in two files for a while, beside a checkpoint. */
   diskReserveBytes: 256 * MIB,

@@ -145,6 +145,7 @@ function coreOptions(config: Config, { incarnation, joined }: Claim): CoreOption
     members: config.cluster.members.map(({ id, peer, api }) => ({ id, host: peer.host, port: peer.port, api })),
     listen: config.peer,
     tlsDir: config.tls === undefined ? undefined : dirname(config.tls.ca),
+    retentionDays: config.history.retentionDays,
     slots: config.worker.slots,
     tags: config.worker.tags,
     logKeepBytes: config.storage.logKeepMib * MIB,

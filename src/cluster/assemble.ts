@@ -3,7 +3,9 @@
 
 import type { Capacity } from "../jobs/state.ts";
 import type { MemberAddresses } from "../jobs/views.ts";
+import type { Versions } from "../jobs/versions.ts";
 import { limits } from "../limits.ts";
+import type { Capabilities } from "../net/identity.ts";
 import { decodeMembership, encodeMembership, nobody } from "../raft/membership.ts";
 import { Raft } from "../raft/raft.ts";
 import type { MembershipAt } from "../raft/types.ts";
@@ -42,6 +44,11 @@ export type AssembleOptions = {
   readonly capacity: Capacity;
   readonly logBounds: LogBounds;
   readonly pace: Pace;
+  readonly retentionDays: number;
+  /** What this build understands: ownVersions, unless a test has another one. */
+  readonly versions?: Versions;
+  /** What a member that is linked says of itself. */
+  capabilitiesOf(id: string): Capabilities | undefined;
 };
 
 export type Assembled = {
@@ -60,7 +67,7 @@ export type Assembled = {
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const { id, birth, system, disk, transport, events, capacity, logBounds, pace } = options;
   const openHistory = (marks: HistoryMarks): HistoryStore => HistoryStore.open(disk.files, 0, marks);
-  const stored = await openStored(disk, capacity, (run) => system.soon(run), openHistory);
+  const stored = await openStored(disk, capacity, (run) => system.soon(run), openHistory, options.versions);
   const { log, stage, store, cold, state, wheel, history } = stored;
   const raft = raftOf(options, log, state.appliedIndex, store.restored?.membership);
   const consensus = {
@@ -78,7 +85,8 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     alarm: (message) => events.alarm(message),
   });
   await space.watch();
-  const housekeeping = { pace };
+  const { retentionDays, capabilitiesOf } = options;
+  const housekeeping = { self: id, pace, state, raft, history, cold, retentionDays, capabilitiesOf };
   const parts = { id, birth, system, raft, log, state, wheel, transport, checkpointer, snapshots, space, housekeeping };
   const replica = new Replica(parts, events);
   const scrubber = new Scrubber(system, pace, [new StateScrub(store), new LogScrub(log)], (error) => replica.fail(error));

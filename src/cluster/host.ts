@@ -91,6 +91,8 @@ export class Host {
       capacity: { jobsMax: limits.jobsMax, liveMax: limits.liveExecutionsMax },
       logBounds: { keepBytes: options.logKeepBytes, maxBytes: options.logKeepBytes * limits.logKeepForSlowTimes },
       pace: usualPace,
+      retentionDays: options.retentionDays,
+      capabilitiesOf: (id) => this.peers.get(id)?.capabilities,
       events: {
         fatal: (error) => this.fail(error),
         role: () => this.noteStanding(),

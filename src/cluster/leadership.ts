@@ -21,7 +21,7 @@ import { ScheduleBook } from "../planner/schedulebook.ts";
 import type { System } from "../system.ts";
 import type { TrustedClock } from "./clock.ts";
 import { Housekeeping } from "./housekeeping.ts";
-import type { HousekeepingParts } from "./housekeeping.ts";
+import type { HousekeepingIo, HousekeepingParts } from "./housekeeping.ts";
 import { refusalOf } from "./proposals.ts";
 import type { Proposals, Waiting } from "./proposals.ts";
 import type { Steward } from "./steward.ts";
@@ -38,6 +38,9 @@ export type Draft = {
   readonly planned: Planned | undefined;
   readonly items: number;
 };
+
+export type LeadershipIo = Pick<DeskIo, "send"> &
+  Pick<HousekeepingIo, "alarm" | "failed"> & { readonly steward: Steward; readonly housekeeping: HousekeepingParts };
 
 export class Leadership {
   readonly desk: LeaderDesk;
@@ -63,7 +66,7 @@ export class Leadership {
     proposals: Proposals,
     due: DueLists,
     term: number,
-    io: Pick<DeskIo, "send"> & { readonly steward: Steward; readonly housekeeping: HousekeepingParts },
+    io: LeadershipIo,
   ) {
     this.steward = io.steward;
     this.state = state;
@@ -80,7 +83,7 @@ export class Leadership {
     });
     const usable = (session: number): boolean => this.desk.usable(session, system.monotonicMs());
     if (state.clusterId === "") this.desk.add(bootstrap(state, system));
-    this.housekeeping = new Housekeeping(io.housekeeping, (command) => this.desk.add(command), nowMs);
+    this.housekeeping = new Housekeeping(io.housekeeping, { ...io, propose: (command) => this.desk.add(command) }, nowMs);
     this.planner = new Planner(state, due, this.book, nowMs, usable, () => system.random());
   }
 

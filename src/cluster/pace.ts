@@ -10,6 +10,11 @@ export type Pace = {
   /** From one step of reading the disk again to the next, and from the end of a round to the next. */
   readonly scrubStepMs: number;
   readonly scrubRestMs: number;
+  /** How often a leader looks at retention and versions, and reads a page of rows that may be too old. */
+  readonly stateUpkeepMs: number;
+  readonly agingPageMs: number;
+  /** In leaders' time, from one drop of days of history to the next. */
+  readonly historyDropMs: number;
 };
 
 export const usualPace: Pace = {
@@ -17,4 +22,7 @@ export const usualPace: Pace = {
   markMs: limits.markMs,
   scrubStepMs: limits.scrubStepMs,
   scrubRestMs: limits.scrubRestMs,
+  stateUpkeepMs: limits.stateUpkeepMs,
+  agingPageMs: limits.agingPageMs,
+  historyDropMs: limits.historyDropEveryMs,
 };

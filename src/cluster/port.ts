@@ -94,6 +94,8 @@ export type CoreOptions = {
   readonly members: readonly { readonly id: string; readonly host: string; readonly port: number; readonly api: string }[];
   readonly listen: { readonly host: string; readonly port: number };
   readonly tlsDir: string | undefined;
+  /** How long ended executions are kept. */
+  readonly retentionDays: number;
   readonly slots: number;
   readonly tags: readonly string[];
 };

@@ -181,7 +181,10 @@ export class Queries {
     const slot = this.state.live.find(sequence);
     if (slot !== 0) return this.showLive(slot);
     const row = this.history.findSequence(sequence);
-    return row ? showRecord(this.state, row, await this.ownerAt(row.job, row.ordinal)) : undefined;
+    if (row) return showRecord(this.state, row, await this.ownerAt(row.job, row.ordinal));
+    // It was there once, and days of history have gone since.
+    if (sequence > 0 && sequence <= this.state.lastSequence && this.state.historyFromDay > 0) throw agedOut(id);
+    return undefined;
   }
 
   private showLive(slot: number): ExecutionView {
@@ -328,6 +331,10 @@ export class Queries {
     if (jobs.pool.has(job) && jobs.generation[job] === generation) return decodeDefinition(definitionOf(this.state, job)).jobId;
     return departed.get(`${job}:${generation}`);
   }
+}
+
+function agedOut(id: string): PawlError {
+  return new PawlError("gone", `execution ${id} ended so long ago that it is kept no longer; history.retention_days says how long`);
 }
 
 function cursorOf(cursor: string | undefined, first: string): [string, string] {

@@ -345,6 +345,8 @@ export class Replica {
       send: (to, message) => this.toWorker(to, message),
       steward: new Steward(this.raft, this.proposals, this.clock, (message) => this.events.alarm(message), system.monotonicMs()),
       housekeeping: this.parts.housekeeping,
+      alarm: (message) => this.events.alarm(message),
+      failed: (error) => void (this.stopped || this.fail(error)),
     });
     this.session?.leaderChanged(system.monotonicMs(), system.wallMs());
   }

@@ -8,6 +8,8 @@ import { coldKeys } from "../jobs/cold.ts";
 import type { HistorySink } from "../jobs/history.ts";
 import { State, lane, timerMemory } from "../jobs/state.ts";
 import type { Capacity } from "../jobs/state.ts";
+import { ownVersions } from "../jobs/versions.ts";
+import type { Versions } from "../jobs/versions.ts";
 import { limits } from "../limits.ts";
 import { ColdRows } from "../storage/coldrows.ts";
 import type { Disk, Soon } from "../storage/disk.ts";
@@ -34,6 +36,7 @@ export type Stored<History> = {
 /** Throws PawlError("quarantined") naming what fails its checks. `openHistory` is given what the state says of the history's files. */
 export async function openStored<History extends HistorySink>(
   disk: Disk, capacity: Capacity, soon: Soon, openHistory: (marks: HistoryMarks) => History,
+  versions: Versions = ownVersions,
 ): Promise<Stored<History>> {
   const logKv = await disk.open("log", logOptions);
   const log = await openLog(logKv);
@@ -42,7 +45,7 @@ export async function openStored<History extends HistorySink>(
   const cold = new ColdRows(stateKv);
   const memory = timerMemory(capacity);
   const wheel = new Wheel(memory.items, memory.dueAtMs, memory.lanes, lane.count, 0);
-  const state = new State(capacity, memory, wheel, cold);
+  const state = new State(capacity, memory, wheel, cold, versions);
   const store = await StateStore.open(stateKv, [state.jobs.rows, state.live.rows], soon, cold);
   const history = openHistory(store.restored?.historyMarks ?? noHistory);
   state.historySink = history;

@@ -17,10 +17,13 @@ export const agingRanges: readonly { readonly gt: string; readonly lt: string }[
   { gt: coldKeys.lefts, lt: `${coldKeys.lefts.slice(0, -1)}0` },
 ];
 
+/** How many days are kept, and how often days may go. */
+export type Retention = { readonly days: number; readonly everyMs: number };
+
 /** The next command about days of history, undefined when none is due. `oldestDay`: the oldest one that the leader has records of. */
-export function historyDrop(state: State, retentionDays: number, oldestDay: number | undefined): Command | undefined {
-  if (oldestDay === undefined || state.elapsedMs - state.historyDroppedAtMs < limits.historyDropEveryMs) return undefined;
-  const oldMs = state.clockMs - retentionDays * DAY_MS;
+export function historyDrop(state: State, { days, everyMs }: Retention, oldestDay: number | undefined): Command | undefined {
+  if (oldestDay === undefined || state.elapsedMs - state.historyDroppedAtMs < everyMs) return undefined;
+  const oldMs = state.clockMs - days * DAY_MS;
   const beforeDay = Math.min(Math.floor(oldMs / DAY_MS), Math.max(oldestDay, state.historyFromDay) + limits.historyDaysPerDropMax);
   return beforeDay > oldestDay ? { kind: "dropHistory", beforeDay } : undefined;
 }

@@ -21,6 +21,8 @@ const KINDS = [
   "timeout_now",
 ] as const;
 const ENTRY_KINDS = ["command", "membership"] as const;
+/** How many kinds of entries this build knows: told to the others, like what it can read of the state. */
+export const entryKinds: number = ENTRY_KINDS.length;
 const NUMBERS: ReadonlyMap<Message["kind"], number> = new Map(KINDS.map((kind, number) => [kind, number]));
 
 /** A positional array of numbers, booleans, Uint8Arrays and arrays of them. */

@@ -2,9 +2,11 @@
 // (F1) A sync covers the bytes, and the directory entries of files and folders made since the last one.
 // (F2) A file with appends that were not synced keeps its descriptor: a write error is then reported to the sync that follows.
 // (F3) After an error nothing is tried again: what the file holds is unknown then, and the process ends.
+// (F4) To free the blocks of a large file takes long: a removed file is out of the way at once, by another name, and freed beside the loop.
+//      If that fails, or the process ends before, it is listed again, by that name.
 
 import { closeSync, fdatasync, fsync, ftruncateSync, mkdirSync, openSync, readSync } from "node:fs";
-import { readdirSync, statSync, unlinkSync, writeSync } from "node:fs";
+import { readdirSync, renameSync, statSync, unlink, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { PawlError, assert, messageOf } from "../base/errors.ts";
@@ -21,6 +23,8 @@ export class PosixFiles implements Files {
   private readonly open = new Map<string, OpenFile>();
   /** Directories with entries that were not synced. */
   private readonly changed = new Set<string>();
+  /** Names that removed files have until they are freed (F4). */
+  private readonly freeing = new Set<string>();
 
   constructor(root: string) {
     this.root = root;
@@ -89,7 +93,10 @@ export class PosixFiles implements Files {
   list(folder: string): string[] {
     const path = join(this.root, folder);
     if (statSync(path, { throwIfNoEntry: false }) === undefined) return [];
-    return readdirSync(path, { withFileTypes: true }).filter((each) => each.isFile()).map((each) => folder + each.name).sort();
+    return readdirSync(path, { withFileTypes: true })
+      .filter((each) => each.isFile() && !this.freeing.has(folder + each.name))
+      .map((each) => folder + each.name)
+      .sort();
   }
 
   remove(name: string): void {
@@ -97,7 +104,12 @@ export class PosixFiles implements Files {
     assert(file === undefined || file.syncing === 0, "a file is not removed while it is synced");
     if (file !== undefined) closeSync(file.fd);
     this.open.delete(name);
-    unlinkSync(join(this.root, name));
+    const freed = `${name}.removed`;
+    renameSync(join(this.root, name), join(this.root, freed));
+    this.freeing.add(freed);
+    unlink(join(this.root, freed), (error) => {
+      if (error === null) this.freeing.delete(freed);
+    });
     this.changed.add(dirname(join(this.root, name)));
   }
 

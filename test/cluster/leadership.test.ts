@@ -30,7 +30,7 @@ class Leading {
     this.machine.entry([{ kind: "bootstrap", clusterId: "c", idSpace: "s", shard: 0, ...state.capacity }]);
     this.machine.up("n");
     const housekeeping = { pace: { firstMarkMs: HOUR, markMs: HOUR } } as HousekeepingParts;
-    const io = { send: () => undefined, steward: {} as Steward, housekeeping };
+    const io = { send: () => undefined, alarm: assert.fail, failed: assert.ifError, steward: {} as Steward, housekeeping };
     this.leadership = new Leadership(state, system, clock, this.proposals, wheel, 1, io);
   }
 

@@ -27,6 +27,7 @@ class MapRows implements ColdRows {
 
 /** States are compared at every so many entries. */
 const COMPARE_EVERY = 4;
+const DAY_MS = 86_400_000;
 const nothing = new Uint8Array(0);
 const jobRows = Uint32Array.from({ length: capacity.jobsMax }, (_, i) => i + 1);
 const liveRows = Uint32Array.from({ length: capacity.liveMax }, (_, i) => i + 1);
@@ -40,21 +41,30 @@ export class Reference {
   readonly state: State;
   /** History records of the newest entry, in order. */
   records: HistoryRow[] = [];
-  /** All there ever were, in order. */
-  readonly allRecords: HistoryRow[] = [];
+  private kept: { readonly day: number; readonly row: HistoryRow }[] = [];
   private readonly digests: number[] = [];
 
   constructor() {
     const timers = { arm: () => undefined, disarm: () => undefined };
     this.state = new State(capacity, timerMemory(capacity), timers, new MapRows());
-    this.state.historySink = { append: (row) => void this.records.push({ ...row }), dropBefore: () => undefined };
+    this.state.historySink = {
+      append: (row) => {
+        this.records.push({ ...row });
+        this.kept.push({ day: Math.max(this.state.historyFromDay, Math.floor(row.endAtMs / DAY_MS)), row: { ...row } });
+      },
+      dropBefore: (day) => void (this.kept = this.kept.filter((record) => record.day >= day)),
+    };
   }
 
   apply(entry: Entry): void {
     this.records = [];
     applyEntry(this.state, entry.index, entry.kind === "command" ? entry.data : nothing);
-    this.allRecords.push(...this.records);
     if (entry.index % COMPARE_EVERY === 0) this.digests[entry.index] = digest(this.state);
+  }
+
+  /** All that have not aged out, in order. */
+  get allRecords(): HistoryRow[] {
+    return this.kept.map(({ row }) => row);
   }
 
   /** What states are to be compared with at this index; undefined where they are not. */
