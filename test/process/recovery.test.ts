@@ -1,0 +1,103 @@
+// Real processes: what an operator does when data are damaged or lost. A damaged node is resynchronised, what is left of a cluster goes on
+// by force, and a backup begins a cluster on an empty machine.
+
+import assert from "node:assert/strict";
+import { closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import type { Execution } from "../../src/client/index.ts";
+import { layOut, ran, until } from "../support/processes.ts";
+import type { RealCluster, RealNode } from "../support/processes.ts";
+
+async function started(t: TestContext, ids: readonly string[]): Promise<RealCluster> {
+  const cluster = await layOut(t, ids);
+  for (const node of cluster.nodes) node.start();
+  for (const node of cluster.nodes) await node.ready();
+  return cluster;
+}
+
+async function pawl(args: readonly string[], code = 0): Promise<string> {
+  const done = await ran(args, 60_000);
+  assert.equal(done.code, code, `pawl ${args.join(" ")}: ${done.stdout}${done.stderr}`);
+  return done.stdout + done.stderr;
+}
+
+function onNode(node: RealNode): string[] {
+  return ["--config", node.configFile];
+}
+
+async function executionsOf({ client }: RealCluster, jobId: string): Promise<Execution[]> {
+  const all: Execution[] = [];
+  for await (const execution of client.executions.list({ job_id: jobId })) all.push(execution);
+  return all;
+}
+
+/** Flips a byte in the middle of a database's write-ahead file: LevelDB then drops what follows, without a word. */
+function damage(folder: string): void {
+  const name = readdirSync(folder).filter((each) => each.endsWith(".log")).sort().at(-1);
+  assert.ok(name !== undefined, `${folder} has a write-ahead file`);
+  const path = join(folder, name);
+  const at = Math.floor(statSync(path).size / 2);
+  const file = openSync(path, "r+");
+  writeSync(file, Uint8Array.of(~(readFileSync(path)[at] as number) & 255), 0, 1, at);
+  closeSync(file);
+}
+
+test("a node whose log is damaged says so, is resynchronised by one command, and votes again", { timeout: 120_000 }, async (t) => {
+  const cluster = await started(t, ["a", "b", "c"]);
+  const { client, nodes } = cluster;
+  await client.jobs.submit({ job_id: "beat", job_type: "noop", schedule: { every: "PT1S" } });
+  const c = nodes[2] as RealNode;
+  await until("the job has run twice", 30_000, async () => (await executionsOf(cluster, "beat")).length > 1);
+  await pawl(["resync", ...onNode(c)], 2);
+  // In good order, so that a checkpoint has seen the end of the log.
+  await c.kill("SIGTERM");
+  damage(join(c.dataDir, "log"));
+  c.start();
+  await until("c ends", 30_000, () => c.process?.isRunning === false);
+  assert.equal((await c.process?.ended)?.code, 74);
+  assert.match(c.process?.stderr ?? "", /acknowledged writes are lost|some are missing|checksum|damaged/);
+  assert.match(c.process?.stderr ?? "", /`pawl resync`/);
+  assert.match(await pawl(["resync", ...onNode(c)]), /c is a learner without data: start it with `pawl start`/);
+  assert.equal(readdirSync(c.dataDir).filter((name) => name.startsWith("damaged-")).length, 1);
+  c.start();
+  await c.ready();
+  const votes = async (): Promise<boolean> => {
+    const { members } = await client.cluster.status();
+    return members.find(({ id }) => id === "c")?.role === "voter";
+  };
+  await until("c votes", 30_000, votes);
+  await nodes[0]?.kill("SIGKILL");
+  await until("the two others go on", 30_000, async () => {
+    await client.jobs.submit({ job_type: "noop", schedule_time: "2030-01-01T00:00:00Z" });
+    return true;
+  });
+});
+
+test("what is left of a cluster goes on by force, and refuses the others", { timeout: 120_000 }, async (t) => {
+  const cluster = await started(t, ["a", "b", "c"]);
+  const { client, nodes } = cluster;
+  await client.jobs.submit({ job_id: "beat", job_type: "noop", schedule: { every: "PT1S" } });
+  await until("the job has run", 30_000, async () => (await executionsOf(cluster, "beat")).length > 1);
+  const before = (await executionsOf(cluster, "beat")).map(({ fencing_token: token }) => BigInt(token ?? 0));
+  const [a, b] = nodes as [RealNode, RealNode];
+  await pawl(["recover", "--force-new-cluster", ...onNode(a)], 2);
+  await Promise.all(nodes.map((node) => node.kill("SIGKILL")));
+  assert.match(await pawl(["recover", "--force-new-cluster", ...onNode(a)], 1), /log up to index \d+.*may be lost.*nothing was changed/s);
+  const old = JSON.parse(await pawl(["recover", "--force-new-cluster", "--yes", "--json", ...onNode(a)]));
+  assert.deepEqual([old.voters ?? ["a", "b", "c"], old.done], [["a", "b", "c"], true]);
+  a.start();
+  await a.ready();
+  const now = await client.cluster.status();
+  assert.notEqual(now.cluster_id, old.cluster_id);
+  assert.deepEqual(now.members.map(({ id, role }) => `${id} ${role}`), ["a leader"]);
+  const highest = before.reduce((most, token) => (token > most ? token : most), 0n);
+  await until("the job runs on, with higher tokens", 30_000, async () => {
+    const newest = (await executionsOf(cluster, "beat"))[0]?.fencing_token;
+    return newest !== null && newest !== undefined && BigInt(newest) > BigInt(old.tokens_above) && BigInt(newest) > highest;
+  });
+  b.start();
+  await until("b is refused", 30_000, () => b.process?.stdout.includes("it belongs to another cluster of the same name") === true);
+  assert.deepEqual((await client.cluster.status()).members.length, 1);
+});
