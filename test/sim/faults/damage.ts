@@ -8,7 +8,7 @@ import { decodeHeader } from "../../../src/storage/checkpointformat.ts";
 import type { SimStore } from "../../support/simdisk.ts";
 import type { SimNode } from "../node.ts";
 import type { World } from "../world.ts";
-import { minority, recurring, target } from "./fault.ts";
+import { mayLose, recurring, target } from "./fault.ts";
 import type { FaultClass } from "./fault.ts";
 
 type Damage = { readonly what: string; do(): void };
@@ -22,8 +22,7 @@ export const damages: FaultClass = {
     return {
       begin: (field) => {
         field.onDown((node) => {
-          const damaged = field.nodes.filter((each) => each.damaged && field.members.has(each.id)).length;
-          if (!field.storming || node.damaged || !field.members.has(node.id) || damaged >= minority(field) || !world.chance(rate)) return;
+          if (!field.storming || !mayLose(field, node) || !world.chance(rate)) return;
           const what = damage(world, node);
           if (what !== undefined) field.note(what, node);
         });

@@ -3,6 +3,7 @@
 
 import type { Network } from "../network.ts";
 import type { SimNode } from "../node.ts";
+import { willVote } from "../memberships.ts";
 import type { Memberships } from "../memberships.ts";
 import type { Operator } from "../operator.ts";
 import type { FaceWeather } from "../face.ts";
@@ -65,6 +66,15 @@ export function recurring(field: Field, meanGapMs: number, strike: () => void): 
 export function target(field: Field): SimNode {
   const { world, nodes } = field;
   return (world.chance(0.5) ? field.leader() : undefined) ?? world.pick(nodes);
+}
+
+/** Whether the data of this member may be lost: a majority of voters is left, whatever becomes of the others that are not whole. */
+export function mayLose(field: Field, node: SimNode): boolean {
+  const { members, nodes } = field;
+  if (node.damaged || !members.has(node.id)) return false;
+  const damaged = nodes.filter((each) => each.damaged && members.has(each.id));
+  const waiting = members.learners.filter((id) => willVote(members.newest.membership, id) && damaged.every((each) => each.id !== id));
+  return damaged.length + waiting.length < minority(field);
 }
 
 /** How many nodes may be wrong or lost at a time. */

@@ -3,7 +3,7 @@
 
 import type { MemberAddresses } from "../../../src/jobs/views.ts";
 import type { SimNode } from "../node.ts";
-import { minority, recurring } from "./fault.ts";
+import { mayLose, recurring } from "./fault.ts";
 import type { FaultClass, Field } from "./fault.ts";
 
 const VOTERS_MAX = 7;
@@ -58,9 +58,9 @@ function remove(field: Field): void {
 }
 
 function loseDisk(field: Field): void {
-  const { nodes, world, members } = field;
-  const able = nodes.filter((node) => members.has(node.id) && !node.damaged && node.process);
-  if (able.length === 0 || nodes.filter(({ damaged, id }) => damaged && members.has(id)).length >= minority(field)) return;
+  const { nodes, world } = field;
+  const able = nodes.filter((node) => node.process !== undefined && mayLose(field, node));
+  if (able.length === 0) return;
   const node = world.pick(able);
   field.note("lost its disk", node);
   node.damaged = node.lost = true;
