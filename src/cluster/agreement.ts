@@ -1,6 +1,6 @@
 // Owns: the comparison of the replicas' states: at the index of a mark in the log every replica says what its state sums up to, and the
-// leader looks whether they agree. How a state is summed up is src/jobs; how the sums travel, and what becomes of a replica that differs, is
-// statehashes.ts's.
+// leader looks whether they agree. How a state is summed up is src/jobs; how the sums travel, and what becomes of a replica that differs,
+// is statehashes.ts's.
 // (Y1) Only sums of the same index are compared, and only what a majority says is right: of two that differ nobody knows which is wrong.
 // (Y2) Only the newest marks are kept; a replica that answers later than that is compared at the next one.
 

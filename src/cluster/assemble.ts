@@ -76,7 +76,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   };
   const checkpointer = new Checkpointer(state, store, history, log, logBounds, system, consensus, events);
   const tables = [state.jobs.rows, state.live.rows];
-  const snapshots = { id, birth, raft, log, store, stage, history, tables };
+  const snapshots = { id, birth, raft, log, store, stage, history, tables, versions: state.versions };
   const space = new DiskSpace({
     self: id,
     system,

@@ -1,5 +1,6 @@
 // Owns: what replicas say to each other, as the positional arrays that src/net carries: consensus, forwarded changes and their answers,
-// workers and their leader, snapshots, history, sums of states. Whatever does not decode is dropped and counted: a peer cannot make this node fail.
+// workers and their leader, snapshots, history, sums of states. Whatever does not decode is dropped and counted: a peer cannot make this
+// node fail.
 
 import { PawlError } from "../base/errors.ts";
 import type { ErrorCode, Outcome } from "../base/errors.ts";

@@ -19,8 +19,8 @@ export type Order =
   | { readonly kind: "transfer"; readonly to?: string | undefined };
 
 /**
- * Names a forwarded change. Ids grow; they are never those of an earlier replica of the node, whose answers may still be on their way, since
- * each replica is born with a higher number (H11).
+ * Names a forwarded change. Ids grow; they are never those of an earlier replica of the node, whose answers may still be on their way,
+ * since each replica is born with a higher number (H11).
  */
 export type ForwardId = { readonly birth: number; readonly number: number };
 

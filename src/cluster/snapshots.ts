@@ -3,9 +3,14 @@
 // (N1) A snapshot is sent as the leader of a term and taken from the leader of the present term.
 // (N2) What was laid down outlives a restart, for as long as its sender goes on with the same copy.
 // (N3) Damage that shows while a copy is made is this node's own: it ends as if it had been found at a start.
+// (N4) A snapshot of a version of the state that this build does not understand ends the node by that name, before anything of its own
+//      is replaced (H14).
 
 import type { HistoryStore } from "../storage/history.ts";
 import { decodeChunk, encodeChunk } from "../storage/copychunk.ts";
+import { versionIn } from "../jobs/state.ts";
+import { checkVersion } from "../jobs/versions.ts";
+import type { Versions } from "../jobs/versions.ts";
 import { ownAfterSnapshot } from "../storage/historymarks.ts";
 import { install } from "../storage/install.ts";
 import type { RaftLog } from "../storage/log.ts";
@@ -31,6 +36,7 @@ export type SnapshotParts = {
   readonly stage: StateStage;
   readonly history: HistoryStore;
   readonly tables: readonly PagedTable[];
+  readonly versions: Versions;
 };
 
 export type SnapshotIo = {
@@ -85,7 +91,7 @@ export class Snapshots {
   }
 
   private sink(copy: string): CopySink {
-    const { stage, tables } = this.parts;
+    const { stage, tables, versions } = this.parts;
     const isOwn = (): boolean => stage.copy === copy;
     return {
       get next() {
@@ -96,7 +102,9 @@ export class Snapshots {
       },
       lay: (bytes) => stage.lay(decodeChunk(bytes)),
       verify: async () => {
-        this.verified = await stage.verify(tables);
+        const verified = await stage.verify(tables);
+        checkVersion(versions, versionIn(verified.scalars), `the snapshot at ${verified.appliedIndex}`);
+        this.verified = verified;
       },
     };
   }

@@ -74,6 +74,23 @@ export function timerMemory(capacity: Capacity): TimerMemory {
 
 const SCALARS_FORMAT = 1;
 
+function checkFormat(format: number): void {
+  if (format === SCALARS_FORMAT) return;
+  throw new PawlError("too_new", `a state of form ${format} was stored by another Pawl; upgrade Pawl on this node, its data is whole`);
+}
+
+/** The version of a state that was stored, without the state. */
+export function versionIn(scalars: Uint8Array): number {
+  const input = new ByteReader(scalars);
+  checkFormat(input.u8());
+  for (let names = 0; names < 2; names++) input.string();
+  input.u8();
+  for (let sizes = 0; sizes < 2; sizes++) input.u32();
+  for (let counters = 0; counters < 5; counters++) input.f64();
+  for (let generations = 0; generations < 2; generations++) input.u32();
+  return input.u32();
+}
+
 const closedHistory: HistorySink = {
   append: () => assert(false, "the history is not open"),
   dropBefore: () => assert(false, "the history is not open"),
@@ -190,7 +207,7 @@ export class State {
 
   restoreScalars(value: Uint8Array, appliedIndex: number): void {
     const input = new ByteReader(value);
-    if (input.u8() !== SCALARS_FORMAT) throw new PawlError("too_new", "the state was stored by another Pawl; run the one that stored it");
+    checkFormat(input.u8());
     this.clusterId = input.string();
     this.idSpace = input.string();
     this.shard = input.u8();

@@ -108,7 +108,8 @@ export class HistoryStore implements HistorySink {
     const days = [...this.days.values()];
     assert(days.every((day) => !day.hasTail), "marks() follows flush() in the same turn (T1)");
     this.removable.push(...this.dropped.splice(0));
-    return { nextOrdinal: this.nextOrdinal, days: days.map(({ day, length, isFilled }) => ({ day, length, isFilled })), holes: this.holes.all };
+    const marks = days.map(({ day, length, isFilled }) => ({ day, length, isFilled }));
+    return { nextOrdinal: this.nextOrdinal, days: marks, holes: this.holes.all };
   }
 
   /** The checkpoint with the newest marks is durable: files that it does not name are removed (T3). */

@@ -73,7 +73,10 @@ test("marks come a while after the leadership began, and again and again", async
 
 test("H14: the version is raised to what every member understands, and not while one is away", async () => {
   const leading = new Leading();
-  const raised = async (): Promise<number[]> => (await leading.within(1_000)).flatMap((each) => (each.kind === "raiseVersion" ? [each.to] : []));
+  const raised = async (): Promise<number[]> => {
+    const proposed = await leading.within(1_000);
+    return proposed.flatMap((each) => (each.kind === "raiseVersion" ? [each.to] : []));
+  };
   leading.versions.set("b", 3);
   assert.deepEqual(await raised(), [], "the learner does not understand more");
   leading.versions.delete("c");

@@ -16,7 +16,8 @@ function dropOf(command: Command | undefined): number | undefined {
 
 test("H13: history goes once a day of leaders' time and a few days at once, however far the clock jumps", () => {
   const machine = new Machine();
-  const propose = (oldestDay: number | undefined): number | undefined => dropOf(historyDrop(machine.state, { days: 30, everyMs: limits.historyDropEveryMs }, oldestDay));
+  const retention = { days: 30, everyMs: limits.historyDropEveryMs };
+  const propose = (oldestDay: number | undefined): number | undefined => dropOf(historyDrop(machine.state, retention, oldestDay));
   machine.entry([], limits.historyDropEveryMs - 1);
   assert.equal(propose(TODAY - 40), undefined, "not yet a day");
   machine.entry([], 1);

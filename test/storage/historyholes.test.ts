@@ -18,7 +18,8 @@ const START_MS = Date.UTC(2026, 10, 20);
 
 function recordAt(ordinal: number, endAtMs: number): HistoryRow {
   const previous = Math.max(0, ordinal - 3);
-  return { ...emptyHistoryRow(), ordinal, sequence: ordinal * 2, job: 1, previous, scheduledAtMs: endAtMs - 5, endAtMs, note: `n${ordinal % 4}` };
+  const note = `n${ordinal % 4}`;
+  return { ...emptyHistoryRow(), ordinal, sequence: ordinal * 2, job: 1, previous, scheduledAtMs: endAtMs - 5, endAtMs, note };
 }
 
 /** Records that end within hours of each other, in four days. */
