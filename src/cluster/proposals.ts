@@ -227,17 +227,17 @@ export class Proposals {
       this.forwarded.delete(id);
       entry.waiting.answer(lost ? unknown(LOST, "no_quorum") : unknown("the leader did not answer in time"));
     }
-    const doubt = lost ? unknown(LOST, "no_quorum") : unknown("the change was not committed in time");
-    this.expireInFlight((waiting) => isLate(waiting, lost), doubt);
+    this.expireInFlight(lost, (waiting) => isLate(waiting, lost));
   }
 
-  private expireInFlight(isLate: (waiting: Waiting) => boolean, error: PawlError): void {
+  private expireInFlight(lost: boolean, isLate: (waiting: Waiting) => boolean): void {
     for (let at = 0; at < this.inFlight.length; at++) {
       const entry = this.inFlight[at] as InFlight;
       const late = entry.changes.filter((waiting) => waiting !== undefined && isLate(waiting));
       if (late.length === 0) continue;
       this.inFlight[at] = { ...entry, changes: entry.changes.map((waiting) => (late.includes(waiting) ? undefined : waiting)) };
-      for (const waiting of late) waiting?.answer(error);
+      const doubt = lost ? unknown(LOST, "no_quorum") : unknown("the change was not committed in time");
+      for (const waiting of late) waiting?.answer(doubt);
     }
   }
 
