@@ -4,14 +4,12 @@
 //   npm run sim -- --seed S ...        one seed, with its whole trace
 // Exits with 1 at the first violation, after printing what happened last and the command that replays it.
 
-import { fork } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { runAll } from "./pool.ts";
 import { runSeed } from "./run.ts";
 import { Totals } from "./totals.ts";
-import type { Order, Outcome } from "./worker.ts";
+import type { Order } from "./worker.ts";
 
 const { values } = parseArgs({
   options: {
@@ -37,71 +35,23 @@ async function one(seed: number): Promise<number> {
   return 0;
 }
 
-/** Hands out seeds to workers until there are none left, time is over, or one has failed. */
-class Pool {
-  private readonly totals = new Totals();
-  private readonly workers: ChildProcess[] = [];
-  private readonly count: number;
-  private readonly end: (code: number) => void;
-  private next = Number(values["seed-start"]);
-  private busy = 0;
-  private hasFailed = false;
-
-  constructor(count: number, end: (code: number) => void) {
-    this.count = count;
-    this.end = end;
-    for (let i = 0; i < count; i++) {
-      const worker = fork(join(import.meta.dirname, "worker.ts"));
-      this.workers.push(worker);
-      worker.on("message", (outcome: Outcome) => this.done(worker, outcome));
-      worker.on("exit", (code) => this.failed(-1, `a worker ended with ${code}`));
-      this.give(worker);
-    }
+/** As many seeds as are asked for, or as fit into the time. */
+async function many(): Promise<number> {
+  const workers = Number(values.workers ?? availableParallelism());
+  const first = Number(values["seed-start"]);
+  const count = Number(values.seeds ?? 100);
+  let seed = first;
+  const isOver = (): boolean =>
+    values.minutes === undefined ? seed >= first + count : performance.now() - startedMs > Number(values.minutes) * 60_000;
+  const next = (): Order | undefined => (isOver() ? undefined : { seed: seed++, ...shape, twice: values["replay-check"] });
+  const { totals, failure } = await runAll(workers, next);
+  if (failure) {
+    console.error(failure.text);
+    console.error(`seed ${failure.seed} failed; replay: npm run sim -- --seed ${failure.seed} --storm ${values.storm}${nodesText}`);
   }
-
-  private get isOver(): boolean {
-    if (values.minutes !== undefined) return performance.now() - startedMs > Number(values.minutes) * 60_000;
-    return this.next >= Number(values["seed-start"]) + Number(values.seeds ?? 100);
-  }
-
-  private give(worker: ChildProcess): void {
-    if (this.hasFailed) return;
-    if (this.isOver) {
-      if (this.busy === 0) this.finish(0);
-      return;
-    }
-    this.busy++;
-    const order: Order = { seed: this.next++, ...shape, twice: values["replay-check"] };
-    worker.send(order);
-  }
-
-  private done(worker: ChildProcess, { seed, result, failure }: Outcome): void {
-    this.busy--;
-    if (failure !== undefined) return this.failed(seed, failure);
-    if (result) this.totals.add(result);
-    this.give(worker);
-  }
-
-  private failed(seed: number, failure: string): void {
-    if (this.hasFailed) return;
-    this.hasFailed = true;
-    console.error(failure);
-    console.error(`seed ${seed} failed; replay: npm run sim -- --seed ${seed} --storm ${values.storm}${nodesText}`);
-    this.finish(1);
-  }
-
-  private finish(code: number): void {
-    this.hasFailed = true;
-    for (const worker of this.workers) worker.kill();
-    console.log(this.totals.text(performance.now() - startedMs, this.count));
-    console.log(code === 0 ? "no violation" : "a violation");
-    this.end(code);
-  }
-}
-
-function many(): Promise<number> {
-  const count = Number(values.workers ?? availableParallelism());
-  return new Promise((resolve) => void new Pool(count, resolve));
+  console.log(totals.text(performance.now() - startedMs, workers));
+  console.log(failure ? "a violation" : "no violation");
+  return failure ? 1 : 0;
 }
 
 process.exitCode = values.seed === undefined ? await many() : await one(Number(values.seed));

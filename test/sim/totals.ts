@@ -15,6 +15,14 @@ export class Totals {
     for (const [what, count] of Object.entries(result.faults)) this.faults.set(what, (this.faults.get(what) ?? 0) + count);
   }
 
+  sum(what: string): number {
+    return this.sums[what] ?? 0;
+  }
+
+  count(fault: string): number {
+    return this.faults.get(fault) ?? 0;
+  }
+
   /** `tookMs` by the clock of this machine, on so many workers at once. */
   text(tookMs: number, workers: number): string {
     const { simulatedMs = 0, ...counts } = this.sums;
