@@ -2,6 +2,7 @@
 // the HTTP API is handed. Nothing is decided here.
 // (C1) Every request that was sent is answered once: by the core, or as unknown when the core has ended.
 // (C2) Changes of one turn travel as one message, so that a burst of callers costs one wake of the core.
+// (C3) A chunk of a backup is asked for when the one before was taken: the core makes none that nobody waits for.
 
 import { hash } from "node:crypto";
 import type { Worker } from "node:worker_threads";
@@ -14,6 +15,9 @@ import { received } from "./cluster/port.ts";
 import type { ChangeRequest, CoreToFace, FaceToCore } from "./cluster/port.ts";
 import type { KeyUse } from "./jobs/command.ts";
 import type { Answered, Change, ChangeOrigin, ChangeReply, Consistency, Query } from "./jobs/views.ts";
+import { backupBytes } from "./storage/backup.ts";
+import { decodeChunk } from "./storage/copychunk.ts";
+import type { Chunk } from "./storage/copychunk.ts";
 import type { System } from "./system.ts";
 import type { Executor } from "./worker/executor.ts";
 import type { OutputStore } from "./worker/outputs.ts";
@@ -21,6 +25,7 @@ import type { Runner } from "./worker/runner.ts";
 import type { ResultBatch } from "./worker/types.ts";
 
 type Waiting<T> = { readonly resolve: (value: T) => void; readonly reject: (error: PawlError) => void };
+type SentChunk = { readonly bytes: Uint8Array | undefined };
 type Standing = { readonly ready: boolean; readonly reason: string };
 
 export type BackendParts = {
@@ -38,10 +43,12 @@ export class CoreLink {
   private readonly worker: Worker;
   private readonly watch: CoreWatch;
   private readonly logger: Logger;
+  private readonly system: System;
   private lastId = 0;
   private readonly changes = new Map<number, Waiting<ChangeReply>>();
   private readonly queries = new Map<number, Waiting<Answered>>();
   private readonly clusterChanges = new Map<number, Waiting<true>>();
+  private readonly chunks = new Map<number, Waiting<SentChunk>>();
   private readonly texts = new Map<number, (text: string) => void>();
   private readonly logs = new Map<number, (parts: readonly OutputPart[] | undefined) => void>();
   private outgoing: ChangeRequest[] = [];
@@ -58,6 +65,7 @@ export class CoreLink {
   constructor(worker: Worker, system: System, logger: Logger) {
     this.worker = worker;
     this.logger = logger;
+    this.system = system;
     this.watch = new CoreWatch(system, () => this.post({ kind: "ask_alive" }), (error) => this.fail(error));
     this.opened = new Promise((resolve, reject) => (this.settleOpened = { resolve, reject }));
     this.failed = new Promise((resolve) => (this.settleFailed = resolve));
@@ -95,6 +103,8 @@ export class CoreLink {
         return settle(this.queries, message.id, message.answered, message.error && received(message.error));
       case "cluster_changed":
         return settle(this.clusterChanges, message.id, true, message.error && received(message.error));
+      case "backup_chunk":
+        return settle(this.chunks, message.id, { bytes: message.bytes }, message.error && received(message.error));
       case "start":
         return this.runner?.start(message.batch);
       case "stop_attempts":
@@ -134,7 +144,7 @@ export class CoreLink {
     this.watch.stop();
     this.standing = { ready: false, reason: "the core has failed" };
     this.settleOpened.reject(error instanceof PawlError ? error : new PawlError("io", String(error), { cause: error }));
-    for (const waiting of [this.changes, this.queries, this.clusterChanges]) {
+    for (const waiting of [this.changes, this.queries, this.clusterChanges, this.chunks]) {
       for (const { reject } of waiting.values()) reject(gone());
       waiting.clear();
     }
@@ -161,6 +171,7 @@ export class CoreLink {
         change: (request) => this.changeCluster({ kind: "membership", id: ++this.lastId, request }),
         transfer: (to) => this.changeCluster({ kind: "transfer", id: ++this.lastId, to }),
       },
+      backup: () => this.backup(clusterName, version),
       logs: (executionId) => this.findLogs(executionId, self),
       subscribe: (wake) => {
         this.subscribers.add(wake);
@@ -209,6 +220,38 @@ export class CoreLink {
       this.clusterChanges.set(message.id, { resolve, reject });
       this.post(message);
     });
+  }
+
+  /** The bytes of a backup, once its first chunk is there. Whoever reads them no further ends it (C3). */
+  private async backup(cluster: string, version: string): Promise<AsyncIterable<Uint8Array>> {
+    const { answer } = await this.query({ kind: "cluster" }, "stale");
+    const clusterId = answer.kind === "cluster" ? answer.cluster.clusterId : "";
+    if (clusterId === "") throw new PawlError("unavailable", "this node knows of no cluster yet; ask again when it is ready");
+    const id = ++this.lastId;
+    const ask = async (): Promise<Chunk | undefined> => {
+      if (this.ended) throw gone();
+      const { bytes } = await new Promise<SentChunk>((resolve, reject) => {
+        this.chunks.set(id, { resolve, reject });
+        this.post({ kind: "backup_next", id });
+      });
+      return bytes && decodeChunk(bytes);
+    };
+    let first = await ask();
+    const next = (): Promise<Chunk | undefined> => {
+      const chunk = first;
+      first = undefined;
+      return chunk === undefined ? ask() : Promise.resolve(chunk);
+    };
+    const pieces = backupBytes({ cluster, clusterId, version, takenAtMs: this.system.wallMs() }, { next });
+    // Not a generator: one that was never begun would end without a word.
+    const reader: AsyncIterator<Uint8Array> = {
+      next: () => pieces.next(),
+      return: async () => {
+        this.post({ kind: "backup_end", id });
+        return { done: true, value: undefined };
+      },
+    };
+    return { [Symbol.asyncIterator]: () => reader };
   }
 
   /** Output stays on the node that made it: looked for here, then asked of the node that ran the newest attempt. */

@@ -139,6 +139,9 @@ export const limits = {
   snapshotResendMs: 2_000,
   snapshotSilenceMaxMs: 60_000,
 
+  // Backups that one node makes at once.
+  backupsMax: 2,
+
   // Members, as their leader looks after them.
   upkeepMs: 1_000,
   memberSilentMs: 5_000,

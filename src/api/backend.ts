@@ -29,6 +29,8 @@ export interface Backend {
     /** To whoever is furthest when `to` is undefined. */
     transfer(to: string | undefined): Promise<void>;
   };
+  /** The bytes of a backup of this node's state, made as they are read; rejects before the first when it cannot be made. */
+  backup(): Promise<AsyncIterable<Uint8Array>>;
   /** Output of an execution; undefined when none is kept (never was, or aged out). */
   logs(executionId: string): Promise<readonly OutputPart[] | undefined>;
   /** Calls `wake` when there may be new events, at most once per log entry. Returns the way to end that. */

@@ -2,6 +2,7 @@
 // (M1) Changes of the members need no Idempotency-Key: asking twice for the same is the same as asking once. The answer is the cluster
 //      as this node sees it: with 200 when that shows what was asked for, with 202 while it is on its way.
 
+import { Readable } from "node:stream";
 import * as answers from "./answers.ts";
 import type { Backend } from "./backend.ts";
 import { changed } from "./jobs.ts";
@@ -14,6 +15,7 @@ import { newMember, noQuery, readQuery, removeQuery, transfer } from "./schemas.
 import type { ClusterView, MemberView } from "../jobs/views.ts";
 import Type from "typebox";
 
+const BACKUP_TYPE = "application/octet-stream";
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 export function clusterRoutes(backend: Backend, openApi: () => unknown): readonly Route[] {
@@ -42,6 +44,12 @@ export function clusterRoutes(backend: Backend, openApi: () => unknown): readonl
       handle: async ({ origin }) => changed(backend, { kind: "confirm_clock" }, origin),
     }),
     ...memberRoutes(backend),
+    route({
+      method: "GET", path: `${PREFIX}/cluster/backup`, permission: "cluster:admin", change: false,
+      summary: "A backup of the state that the node which is asked has applied, without history",
+      query: noQuery, answers: { 200: Type.String({ description: "The file of the backup" }) }, contentType: BACKUP_TYPE,
+      handle: async () => ({ body: Readable.from(await backend.backup(), { objectMode: false }), contentType: BACKUP_TYPE }),
+    }),
     route({
       method: "GET", path: `${PREFIX}/openapi.json`, permission: "api:read", change: false, summary: "This document",
       query: noQuery, answers: { 200: Type.Object({}) },

@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { PawlError, messageOf } from "../base/errors.ts";
 import { createClient } from "../client/index.ts";
 import type { Client } from "../client/index.ts";
+import { addBackup } from "./commands/backup.ts";
 import { addCluster } from "./commands/cluster.ts";
 import { addExecution } from "./commands/execution.ts";
 import { addJob } from "./commands/job.ts";
@@ -90,6 +91,7 @@ function program(context: Context): Command {
   addSchedule(root, context);
   addCluster(root, context);
   addNode(root, context);
+  addBackup(root, context);
   addRecovery(root, context);
   addResync(root, context);
   return root;

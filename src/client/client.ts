@@ -1,7 +1,7 @@
 // Owns: the calls that a program can make to a cluster, typed. How they are tried over servers is in caller.ts, how bytes travel in
 // transport.ts. Every call rejects with a PawlError; for changes its outcome says whether something may have happened.
 
-import { PawlError } from "../base/errors.ts";
+import { PawlError, messageOf } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import { realSystem } from "../system.ts";
 import type { System } from "../system.ts";
@@ -51,7 +51,7 @@ export function createClient(options: ClientOptions) {
       preview: async (schedules: readonly PreviewedSchedule[]): Promise<Preview[]> =>
         (await json<{ results: Preview[] }>({ method: "POST", path: `${API}/schedules/preview`, body: { schedules } })).results,
     },
-    cluster: clusterCalls(json),
+    cluster: clusterCalls(caller, json),
     nodes: { list: (read: ReadOptions = {}) => json<Node[]>({ method: "GET", path: `${API}/nodes${queryOf(read)}` }) },
     /** Events as they happen, over broken connections, none twice. Ends with `signal`; throws "gone" when some were dropped. */
     events: (given: EventOptions = {}) => events(caller, given),
@@ -86,7 +86,7 @@ function jobCalls(caller: Caller, json: Json) {
 }
 
 /** Changes answer with the cluster, which may not show yet what was asked for: ask its status until it does. */
-function clusterCalls(json: Json) {
+function clusterCalls(caller: Caller, json: Json) {
   const path = (rest: string): string => `${API}/cluster${rest}`;
   const change = (method: "POST" | "DELETE", at: string, body?: unknown): Promise<Cluster> =>
     json<Cluster>({ method, path: at, body, change: true });
@@ -103,6 +103,9 @@ function clusterCalls(json: Json) {
     /** Makes a voter a learner that is promoted again when it has caught up. Refused as `remove` is, unless `force` is true. */
     demote: (id: string, options: { force?: boolean } = {}) =>
       change("POST", member(id, `/demote${queryOf({ force: options.force === true ? "true" : undefined })}`)),
+    /** The file of a backup of one server's state, piece by piece. Reading it throws "unavailable" when it breaks off. */
+    backup: (): Promise<AsyncIterable<Uint8Array>> =>
+      caller.run({ method: "GET", path: path("/backup") }, async ({ body }) => unbroken(body)),
     /** Hands leadership to this member, or to the voter that is furthest. */
     transfer: (to?: string) => change("POST", path("/transfer"), to === undefined ? {} : { to }),
   };
@@ -120,6 +123,15 @@ function executionCalls(caller: Caller, json: Json) {
     logs: (executionId: string) =>
       json<Output[]>({ method: "GET", path: path(executionId, "/logs"), headers: { accept: "application/json" } }),
   };
+}
+
+async function* unbroken(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* body;
+  } catch (error) {
+    const message = `what the server sends broke off: ${messageOf(error)}; try again, or ask another one`;
+    throw new PawlError("unavailable", message, { cause: error });
+  }
 }
 
 type Query = Readonly<Record<string, string | number | undefined>>;

@@ -169,6 +169,21 @@ export class Checkpointer {
     });
   }
 
+  /** Resolves when what is applied now is in a checkpoint, also one of later. Rejects when one could not be written (M2). */
+  reached(): Promise<void> {
+    const index = this.state.appliedIndex;
+    return new Promise((resolve, reject) => {
+      const next = (): void => {
+        if (this.broken) return reject(this.broken);
+        if (this.takenIndex >= index) return resolve();
+        if (!this.busy) this.begin(this.system.monotonicMs());
+        if (this.busy) this.waiting.push(next);
+        else this.system.after(limits.heartbeatMs, next);
+      };
+      next();
+    });
+  }
+
   /**
    * Before an orderly end: resolves when nothing is in flight and, where the log allows it, all that was applied is in a checkpoint.
    * Rejects when a checkpoint could not be written (M2).

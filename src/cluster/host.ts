@@ -13,6 +13,7 @@ import type { LinkIdentity } from "../net/identity.ts";
 import { WorkerSession } from "../worker/session.ts";
 import { assemble } from "./assemble.ts";
 import type { Assembled, AssembleOptions } from "./assemble.ts";
+import { Backups } from "./backups.ts";
 import { memberViews } from "./clusterview.ts";
 import { sweepKeys } from "./keysweep.ts";
 import { CoreMetrics } from "./metrics.ts";
@@ -48,6 +49,7 @@ export class Host {
   private lastAsk = 0;
   private clusterId = "";
   private committedAtOpening = 0;
+  private backups: Backups | undefined;
   private standing = "";
   private ended = false;
   private replacements = 0;
@@ -109,6 +111,7 @@ export class Host {
   private begin(assembled: Assembled, session: WorkerSession): void {
     this.assembled = assembled;
     this.metrics = new CoreMetrics(assembled);
+    this.backups = this.backupsOf(assembled);
     this.committedAtOpening = assembled.replica.raft.status().commit;
     this.noteClusterId();
     assembled.replica.start(session);
@@ -120,6 +123,7 @@ export class Host {
     this.assembled = undefined;
     this.standing = "";
     this.parts.post({ kind: "standing", ready: false, reason: "taking up a snapshot", leader: undefined });
+    await this.endBackups();
     await old.close();
     const assembled = await this.assemble();
     const { session } = this;
@@ -259,6 +263,10 @@ export class Host {
         return void this.settle(message.id, this.changeMembership(message.request));
       case "transfer":
         return void this.settle(message.id, this.transfer(message.to));
+      case "backup_next":
+        return this.nextOfBackup(message.id);
+      case "backup_end":
+        return this.backups?.end(message.id);
       case "results":
         this.session?.results(message.batch, this.system.monotonicMs());
         return this.assembled?.replica.wake();
@@ -359,6 +367,28 @@ export class Host {
     });
   }
 
+  private nextOfBackup(id: number): void {
+    if (this.backups) this.backups.next(id);
+    else this.parts.post({ kind: "backup_chunk", id, error: sendable(replaced()) });
+  }
+
+  private async endBackups(): Promise<void> {
+    const { backups } = this;
+    this.backups = undefined;
+    await backups?.stop();
+  }
+
+  private backupsOf({ store, checkpointer }: Assembled): Backups {
+    const { options, post } = this.parts;
+    return new Backups({
+      name: `backup.${options.node}.${options.incarnation}`,
+      store,
+      checkpointed: () => checkpointer.reached(),
+      send: (id, bytes, error) => post({ kind: "backup_chunk", id, bytes, ...(error ? { error: sendable(error) } : {}) }),
+      failed: (error) => this.fail(error),
+    });
+  }
+
   private askLogs(id: number, node: string, executionId: string): void {
     const ask = ++this.lastAsk;
     if (!this.parts.transport.send(node, "control", ["logs?", ask, executionId]))
@@ -408,6 +438,7 @@ export class Host {
       await new Promise<void>((resolve) => this.system.after(limits.heartbeatMs / 2, resolve));
     }
     replica.stop();
+    await this.endBackups();
     try {
       await checkpointer.settle();
     } catch (error) {

@@ -52,6 +52,9 @@ export type FaceToCore =
   | { readonly kind: "logs"; readonly id: number; readonly node: string; readonly executionId: string }
   /** Output kept here, asked for by another node. */
   | { readonly kind: "logs_found"; readonly peer: string; readonly id: number; readonly parts: readonly LogPart[] | undefined }
+  /** The next chunk of a backup; an id that is new begins one, which ends with its last chunk or by "backup_end". */
+  | { readonly kind: "backup_next"; readonly id: number }
+  | { readonly kind: "backup_end"; readonly id: number }
   | { readonly kind: "hand_over" }
   /** Answered by the core's loop with "alive". */
   | { readonly kind: "ask_alive" }
@@ -64,6 +67,8 @@ export type CoreToFace =
   | { readonly kind: "answered"; readonly id: number; readonly answered?: Answered; readonly error?: SentError }
   /** The outcome of "membership" and "transfer": done unless there is an error. */
   | { readonly kind: "cluster_changed"; readonly id: number; readonly error?: SentError }
+  /** No bytes: there are no more, or the backup has failed. */
+  | { readonly kind: "backup_chunk"; readonly id: number; readonly bytes?: Uint8Array | undefined; readonly error?: SentError }
   | { readonly kind: "start"; readonly batch: StartBatch }
   | { readonly kind: "stop_attempts"; readonly batch: StopBatch }
   | { readonly kind: "metrics"; readonly id: number; readonly text: string }

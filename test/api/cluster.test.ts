@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Compile } from "typebox/compile";
 import { PawlError } from "../../src/base/errors.ts";
 import * as answers from "../../src/api/answers.ts";
+import type { Route } from "../../src/api/registry.ts";
 import { ask, face } from "./harness.ts";
 
 test("the cluster answers exactly as written", async () => {
@@ -126,6 +127,19 @@ test("the OpenAPI document names every route with its answers, and only the heal
   assert.equal(new Set(ids).size, ids.length);
 });
 
+function isJson({ method, contentType }: Route): boolean {
+  return method === "GET" && contentType !== "text/event-stream" && contentType !== "application/octet-stream";
+}
+
+test("a backup is sent as it is made, and refused as a problem", async () => {
+  const { api, backend } = await face();
+  const sent = await ask(api, "GET", "/api/v1/cluster/backup");
+  assert.deepEqual([sent.statusCode, sent.headers["content-type"], sent.body], [200, "application/octet-stream", "whole backup"]);
+  backend.failure = new PawlError("overloaded", "2 backups are being made");
+  const refused = await ask(api, "GET", "/api/v1/cluster/backup");
+  assert.deepEqual([refused.statusCode, refused.json().code], [429, "overloaded"]);
+});
+
 test("what is answered is what the document promises", async () => {
   const { api, backend } = await face();
   backend.nodes.push({ nodeId: "n1", state: "up", session: 3, slots: 8, running: 2, tags: [] });
@@ -136,7 +150,7 @@ test("what is answered is what the document promises", async () => {
     await ask(api, "POST", "/api/v1/jobs", { job_id: Object.keys(schedule)[0], job_type: "noop", schedule });
   }
   const json = { accept: "application/json" };
-  for (const row of api.routes.filter(({ method, contentType }) => method === "GET" && contentType !== "text/event-stream")) {
+  for (const row of api.routes.filter(isJson)) {
     const urls = row.path.endsWith("{job_id}") ? ["every", "cron", "at"].map((id) => row.path.replace("{job_id}", id)) : [row.path];
     for (const url of urls) {
       const answer = await ask(api, "GET", url.replace("{execution_id}", "c-1").replace("{job_id}", "a"), undefined, json);

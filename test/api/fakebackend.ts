@@ -99,6 +99,13 @@ export class FakeBackend implements Backend {
     },
   };
 
+  async backup(): Promise<AsyncIterable<Uint8Array>> {
+    if (this.failure !== undefined) throw this.failure;
+    return (async function* () {
+      for (const part of ["whole ", "backup"]) yield Buffer.from(part);
+    })();
+  }
+
   async logs(executionId: string): Promise<OutputPart[] | undefined> {
     return this.outputs.get(executionId);
   }

@@ -2,7 +2,7 @@
 // by force, and a backup begins a cluster on an empty machine.
 
 import assert from "node:assert/strict";
-import { closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
@@ -73,6 +73,51 @@ test("a node whose log is damaged says so, is resynchronised by one command, and
     await client.jobs.submit({ job_type: "noop", schedule_time: "2030-01-01T00:00:00Z" });
     return true;
   });
+});
+
+test("a backup of a running cluster begins another one on an empty machine, which does not run the past", { timeout: 120_000 }, async (t) => {
+  const cluster = await started(t, ["a", "b", "c"]);
+  const { client, folder, nodes } = cluster;
+  const servers = ["--server", nodes.map(({ api }) => api).join(","), "--token-file", join(folder, "admin.token")];
+  await client.jobs.submit({ job_id: "beat", job_type: "noop", schedule: { every: "PT1S" } });
+  const load = Array.from({ length: 300 }, (_, at) =>
+    client.jobs.submit({ job_id: `load-${at}`, job_type: "noop", schedule_time: "2030-01-01T00:00:00Z" }));
+  await until("the job has run", 30_000, async () => (await executionsOf(cluster, "beat")).length > 1);
+  await client.jobs.submit({ job_id: "last", job_type: "noop", schedule_time: new Date(Date.now() + 5_000).toISOString() });
+  const file = join(folder, "a.pawl");
+  assert.match(await pawl(["backup", file, ...servers]), /a\.pawl is whole: .* cluster process/);
+  await Promise.all(load);
+  const told = JSON.parse(await pawl(["backup", "verify", file, "--json"]));
+  assert.deepEqual([told.cluster, told.cluster_id], ["process", (await client.cluster.status()).cluster_id]);
+  assert.match(await pawl(["backup", file, ...servers], 1), /is there already/);
+  const bad = join(folder, "bad.pawl");
+  const bytes = readFileSync(file);
+  const at = Math.floor(bytes.length / 2);
+  bytes[at] = ~(bytes[at] as number) & 255;
+  writeFileSync(bad, bytes);
+  assert.match(await pawl(["backup", "verify", bad], 74), /bad\.pawl, byte \d+: /);
+
+  await until("the one-shot has run where the backup is from", 30_000, async () => (await executionsOf(cluster, "last")).length === 1);
+  const tokens = (await executionsOf(cluster, "beat")).map(({ fencing_token: token }) => BigInt(token ?? 0));
+  await Promise.all(nodes.map((node) => node.kill("SIGKILL")));
+  const other = await layOut(t, ["n1"]);
+  const [n1] = other.nodes as [RealNode];
+  assert.match(await pawl(["restore", bad, ...onNode(n1)], 74), /bad\.pawl, byte \d+: /);
+  const restored = await pawl(["restore", file, ...onNode(n1)]);
+  assert.match(restored, /jobs: \d+.*recorded as unknown \(restore\), not run.*fencing tokens from now on are above \d+.*pawl start --join/s);
+  assert.match(await pawl(["restore", file, ...onNode(n1)], 1), /is not empty, it holds/);
+  n1.start();
+  await n1.ready();
+  assert.notEqual((await other.client.cluster.status()).cluster_id, told.cluster_id);
+  await until("the past is recorded as unknown", 30_000, async () => (await executionsOf(other, "last")).length === 1);
+  assert.deepEqual((await executionsOf(other, "last")).map(({ status, reason }) => [status, reason]), [["unknown", "restore"]]);
+  await until("the next due times run, with higher tokens", 30_000, async () => {
+    const newest = (await executionsOf(other, "beat")).find(({ status }) => status === "completed")?.fencing_token;
+    return typeof newest === "string" && tokens.every((token) => token < BigInt(newest));
+  });
+  const beats = await executionsOf(other, "beat");
+  assert.ok(beats.some(({ status, reason }) => status === "unknown" && reason === "restore"));
+  assert.ok(beats.every(({ status, reason }) => status !== "missed" || reason !== "misfire"), "no misfire policy applied to the past");
 });
 
 test("what is left of a cluster goes on by force, and refuses the others", { timeout: 120_000 }, async (t) => {
