@@ -72,11 +72,17 @@ export function encodeMembership({ voters, learners, places }: Membership): Uint
   return out.take();
 }
 
-/** Throws PawlError("quarantined") for anything that `encodeMembership` cannot have made of a well-formed one. */
+/**
+ * Throws PawlError: "too_new" for one of another version, "quarantined" for anything else that `encodeMembership` cannot have made of a
+ * well-formed one.
+ */
 export function decodeMembership(bytes: Uint8Array): Membership {
   const reader = new ByteReader(bytes);
   const version = reader.u8();
-  if (version !== VERSION) throw malformed(`format ${version} is not known to this version of Pawl; upgrade this node`);
+  if (version !== VERSION) {
+    const what = `a membership entry has format ${version}, which this version of Pawl does not know`;
+    throw new PawlError("too_new", `${what}; upgrade Pawl on this node, its data is whole`);
+  }
   const sets = Array.from({ length: reader.u8() }, () => readIds(reader));
   const learners = readIds(reader);
   const places = new Map<NodeId, string>();

@@ -18,6 +18,7 @@ import { checksum } from "../base/checksum.ts";
 import { PawlError, assert, messageOf } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import { decodeChunk, encodeChunk, opBytes } from "./copychunk.ts";
+import { unknownFormat } from "./quarantine.ts";
 import type { FileHandle } from "node:fs/promises";
 import type { Chunk, CopyEnd } from "./copychunk.ts";
 import type { StateStage } from "./statestage.ts";
@@ -165,7 +166,7 @@ class FrameReader {
     const start = await this.read(MAGIC.length + 1);
     if (Buffer.compare(start.subarray(0, MAGIC.length), MAGIC) !== 0) throw this.damaged("this is no backup of Pawl");
     const version = start[MAGIC.length];
-    if (version !== VERSION) throw this.damaged(`format ${version} is not known to this version of Pawl`);
+    if (version !== VERSION) throw unknownFormat(`the backup ${this.path}`, version);
     this.hash.update(start);
     this.at += start.length;
   }
@@ -202,6 +203,7 @@ class FrameReader {
       const plain = await decompress(reader.raw(reader.left), { maxOutputLength: Math.max(1, Math.min(length, limits.frameMaxBytes)) });
       return decodeChunk(new Uint8Array(plain.buffer, plain.byteOffset, plain.length));
     } catch (error) {
+      if (error instanceof PawlError && error.code === "too_new") throw error;
       throw this.damaged(`a chunk cannot be read: ${messageOf(error)}`);
     }
   }

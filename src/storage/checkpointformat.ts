@@ -9,7 +9,7 @@
 
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { HashSum } from "../jobs/hashsum.ts";
-import { SEAL_BYTES, quarantined, sealInto, sealed, unsealed } from "./quarantine.ts";
+import { SEAL_BYTES, quarantined, sealInto, sealed, unsealed, unknownFormat } from "./quarantine.ts";
 import { readMarks, writeMarks } from "./historymarks.ts";
 import type { HistoryMarks } from "./historymarks.ts";
 import type { LogPosition } from "./log.ts";
@@ -201,5 +201,5 @@ function aligned(length: number): number {
 }
 
 function checkVersion(key: string, version: number): void {
-  if (version !== VERSION) throw quarantined(STORE, `${key} has format ${version}, which this version of Pawl does not know`);
+  if (version !== VERSION) throw unknownFormat(`${STORE}: ${key}`, version);
 }

@@ -9,6 +9,7 @@ import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { checksum } from "../base/checksum.ts";
 import { PawlError, messageOf } from "../base/errors.ts";
 import { isStateKey } from "./checkpointformat.ts";
+import { unknownFormat } from "./quarantine.ts";
 import type { KvOp } from "./disk.ts";
 import type { StoredMembership } from "./checkpointformat.ts";
 
@@ -57,7 +58,7 @@ export function encodeChunk(chunk: Chunk): Uint8Array {
   return sealed;
 }
 
-/** Values are views into `bytes`. Throws PawlError("invalid") when they are not a chunk. */
+/** Values are views into `bytes`. Throws PawlError: "invalid" when they are not a chunk, "too_new" when they are one of another version. */
 export function decodeChunk(bytes: Uint8Array): Chunk {
   const content = bytes.subarray(0, Math.max(0, bytes.length - CRC_BYTES));
   const isWhole = bytes.length > CRC_BYTES && new ByteReader(bytes, content.length).u32() === checksum(content);
@@ -65,13 +66,14 @@ export function decodeChunk(bytes: Uint8Array): Chunk {
   try {
     return readChunk(new ByteReader(content));
   } catch (error) {
-    throw error instanceof PawlError && error.code === "invalid" ? error : invalid(messageOf(error));
+    const isSaid = error instanceof PawlError && (error.code === "invalid" || error.code === "too_new");
+    throw isSaid ? error : invalid(messageOf(error));
   }
 }
 
 function readChunk(reader: ByteReader): Chunk {
   const version = reader.u8();
-  if (version !== VERSION) throw invalid(`is of format ${version}, which this version of Pawl does not know`);
+  if (version !== VERSION) throw unknownFormat("a chunk of a copy of the state", version);
   const copy = reader.string();
   const number = reader.u48();
   const ops: KvOp[] = [];

@@ -13,11 +13,15 @@ import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { checksum } from "../base/checksum.ts";
 import { assert } from "../base/errors.ts";
 import { emptyHistoryRow } from "../jobs/history.ts";
-import { quarantined } from "./quarantine.ts";
+import { quarantined, unknownFormat } from "./quarantine.ts";
 import type { HistoryRow } from "../jobs/history.ts";
 
 export const HEADER_BYTES = 92;
+/** "PWH1": its last letter is the format. Any format keeps the length of the header and its CRC in their places. */
 const MAGIC = 0x31485750;
+const FORMAT_UNIT = 2 ** 24;
+const FORMAT = Math.floor(MAGIC / FORMAT_UNIT);
+const ZERO = 48;
 const ALL_ZERO = 0x08;
 const HAS_ZERO = 0x40;
 const HAS_BASE = 0x80;
@@ -204,10 +208,11 @@ function headerChecksum(name: string, offset: number, bytes: Uint8Array): number
 /** Throws PawlError("quarantined") unless a sound header of this place begins the bytes. */
 export function decodeHeader(name: string, offset: number, bytes: Uint8Array): BlockSummary {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const isWhole = bytes.length >= HEADER_BYTES && view.getUint32(0, true) === MAGIC;
-  if (!isWhole || view.getUint32(HEADER_BYTES - 4, true) !== headerChecksum(name, offset, bytes)) {
-    throw quarantined("history", `${name} has no sound block at byte ${offset}`);
-  }
+  const isWhole = bytes.length >= HEADER_BYTES && view.getUint32(HEADER_BYTES - 4, true) === headerChecksum(name, offset, bytes);
+  if (!isWhole) throw quarantined("history", `${name} has no sound block at byte ${offset}`);
+  const [magic, format] = [view.getUint32(0, true) % FORMAT_UNIT, bytes[3] as number];
+  if (magic !== MAGIC % FORMAT_UNIT) throw quarantined("history", `${name} has no block at byte ${offset}`);
+  if (format !== FORMAT) throw unknownFormat(`history: the block at byte ${offset} of ${name}`, format - ZERO);
   const narrow = (i: number): number => view.getUint32(i * 4, true);
   const wide = (i: number): number => view.getFloat64(24 + i * 8, true);
   const shape = { length: narrow(1), bodyChecksum: narrow(2), day: narrow(3), count: narrow(4), endingMask: narrow(5) };

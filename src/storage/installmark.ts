@@ -11,7 +11,7 @@ import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { STORE, readPosition, writePosition } from "./checkpointformat.ts";
 import { readEnd, writeEnd } from "./copychunk.ts";
 import { readMarks, writeMarks } from "./historymarks.ts";
-import { quarantined, sealed, unsealed } from "./quarantine.ts";
+import { quarantined, sealed, unsealed, unknownFormat } from "./quarantine.ts";
 import type { CopyEnd } from "./copychunk.ts";
 import type { Kv } from "./disk.ts";
 import type { HistoryMarks } from "./historymarks.ts";
@@ -108,5 +108,5 @@ export async function checkChunks(kv: Kv, count: number): Promise<void> {
 }
 
 function checkVersion(key: string, version: number): void {
-  if (version !== VERSION) throw quarantined(STORE, `${key} has format ${version}, which this version of Pawl does not know`);
+  if (version !== VERSION) throw unknownFormat(`${STORE}: ${key}`, version);
 }

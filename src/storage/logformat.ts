@@ -7,7 +7,7 @@
 
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { checksum } from "../base/checksum.ts";
-import { quarantined, sealed } from "./quarantine.ts";
+import { quarantined, sealed, unknownFormat } from "./quarantine.ts";
 import type { Entry, HardState } from "../raft/types.ts";
 
 /** Where the log begins once a write is durable, and which state it belongs to. */
@@ -92,7 +92,7 @@ export function readEntries(content: Uint8Array, from: number, end: number): Ent
 
 function readHead(reader: ByteReader): Omit<StoredWrite, "number" | "entries"> & { count: number } {
   const version = reader.u8();
-  if (version !== VERSION) throw quarantined("raft log", `format ${version} is not known to this version of Pawl`);
+  if (version !== VERSION) throw unknownFormat("raft log", version);
   const previousSeal = reader.u32();
   const first = { write: reader.u48(), seal: reader.u32() };
   const start = { ...first, index: reader.u48(), term: reader.u48(), state: reader.u48() };
@@ -110,7 +110,7 @@ function readEntry(reader: ByteReader, previous: number, out: Entry[]): number {
   const matches = crc === entryChecksum(index, term, kindNumber, data, previous);
   if (!matches) throw quarantined("raft log", `the entry at index ${index} fails its checksum`);
   const kind = ENTRY_KINDS[kindNumber];
-  if (kind === undefined) throw quarantined("raft log", `the entry at index ${index} is of a kind not known to this version of Pawl`);
+  if (kind === undefined) throw unknownFormat(`raft log: the kind of entry ${index}`, kindNumber);
   out.push({ index, term, kind, data });
   return crc;
 }

@@ -12,6 +12,12 @@ export function quarantined(store: string, what: string): PawlError {
   return new PawlError("quarantined", `${store}: ${what}; ${next}`);
 }
 
+/** What is whole, by its checksum, and of a form that this build cannot read: not damage, and never to be resynchronised for (H14). */
+export function unknownFormat(what: string, format: number | undefined): PawlError {
+  const next = "upgrade Pawl on this node, or run the version that wrote it: what is stored is whole";
+  return new PawlError("too_new", `${what}: format ${format} is not known to this version of Pawl; ${next}`);
+}
+
 /** CRC of a value as stored under `key`. */
 export function sealOf(key: string, content: Uint8Array, seed = 0): number {
   return checksum(content, checksum(key, seed));

@@ -171,7 +171,7 @@ function recordIn(kv: Kv): StageRecord | undefined {
   try {
     return value === undefined ? undefined : decodeStage(value);
   } catch (error) {
-    if (error instanceof PawlError && error.code === "quarantined") return undefined;
+    if (error instanceof PawlError && (error.code === "quarantined" || error.code === "too_new")) return undefined;
     throw error;
   }
 }
