@@ -6,6 +6,7 @@ import { findJob } from "../../src/jobs/applychanges.ts";
 import { applyEntry } from "../../src/jobs/apply.ts";
 import type { Command } from "../../src/jobs/command.ts";
 import type { JobSpec } from "../../src/jobs/spec.ts";
+import type { Capacity } from "../../src/jobs/state.ts";
 import { encodeMembership } from "../../src/raft/membership.ts";
 import type { DiskUse, Heir } from "../../src/cluster/heir.ts";
 import { encodePlace } from "../../src/cluster/members.ts";
@@ -30,26 +31,29 @@ export function heirOf(id: string, part: Partial<Heir> = {}): Heir {
 export class Kept {
   readonly stored: Stored<HistoryStore>;
   term = 3;
-  clockMs = NOON;
+  clockMs: number;
+  private readonly capacity: Capacity;
   private writes = 0;
 
-  private constructor(stored: Stored<HistoryStore>) {
+  private constructor(stored: Stored<HistoryStore>, of: Capacity, clockMs: number) {
     this.stored = stored;
+    this.capacity = of;
+    this.clockMs = clockMs;
   }
 
-  static async open(disk: Disk): Promise<Kept> {
-    return new Kept(await openStored(disk, capacity, atOnce, (marks) => HistoryStore.open(disk.files, 0, marks)));
+  static async open(disk: Disk, of: Capacity = capacity, clockMs = NOON): Promise<Kept> {
+    return new Kept(await openStored(disk, of, atOnce, (marks) => HistoryStore.open(disk.files, 0, marks)), of, clockMs);
   }
 
   /** A cluster of a, b and c, two jobs that fire by the hour, one that may run once only and runs, and a checkpoint of all that. */
   async found(spec: (delivery: "at_least_once" | "at_most_once") => JobSpec): Promise<void> {
     const { state } = this.stored;
     const ids = { kind: "bootstrap", clusterId: "old", idSpace: "space", shard: 0 } as const;
-    await this.entry([{ ...ids, ...capacity }]);
+    await this.entry([{ ...ids, ...this.capacity }]);
     await this.entry([{ kind: "nodeUp", node: "a", incarnation: 9, slots: 5, tags: [], held: [] }]);
     for (const delivery of ["at_least_once", "at_most_once"] as const) {
-      await this.entry([{ kind: "create", key: undefined, jobId: delivery, nextDueMs: NOON, ...fieldsOf(spec(delivery)) }]);
-      await this.fire(delivery, NOON + 3_600_000, state.nodes.find("a")?.session ?? 0);
+      await this.entry([{ kind: "create", key: undefined, jobId: delivery, nextDueMs: this.clockMs, ...fieldsOf(spec(delivery)) }]);
+      await this.fire(delivery, this.clockMs + 3_600_000, state.nodes.find("a")?.session ?? 0);
     }
     await this.checkpoint();
   }

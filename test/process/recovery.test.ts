@@ -75,7 +75,7 @@ test("a node whose log is damaged says so, is resynchronised by one command, and
   });
 });
 
-test("a backup of a running cluster begins another one on an empty machine, which does not run the past", { timeout: 120_000 }, async (t) => {
+test("a backup of a running cluster begins another one elsewhere, which does not run the past", { timeout: 120_000 }, async (t) => {
   const cluster = await started(t, ["a", "b", "c"]);
   const { client, folder, nodes } = cluster;
   const servers = ["--server", nodes.map(({ api }) => api).join(","), "--token-file", join(folder, "admin.token")];
@@ -104,7 +104,7 @@ test("a backup of a running cluster begins another one on an empty machine, whic
   const [n1] = other.nodes as [RealNode];
   assert.match(await pawl(["restore", bad, ...onNode(n1)], 74), /bad\.pawl, byte \d+: /);
   const restored = await pawl(["restore", file, ...onNode(n1)]);
-  assert.match(restored, /jobs: \d+.*recorded as unknown \(restore\), not run.*fencing tokens from now on are above \d+.*pawl start --join/s);
+  assert.match(restored, /jobs: \d+.*recorded as unknown \(restore\), not run.*tokens from now on are above \d+.*pawl start --join/s);
   assert.match(await pawl(["restore", file, ...onNode(n1)], 1), /is not empty, it holds/);
   n1.start();
   await n1.ready();
