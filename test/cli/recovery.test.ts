@@ -110,7 +110,8 @@ function server(t: TestContext, ...statuses: readonly object[]): Promise<FakeSer
       return statuses[Math.min(looked++, statuses.length - 1)];
     },
   };
-  return fakeServer(t, { "GET /api/v1/cluster": status, "POST /api/v1/cluster/members/a/demote": { status: 202, body: cluster("learner") } });
+  const demoted = { status: 202, body: cluster("learner") };
+  return fakeServer(t, { "GET /api/v1/cluster": status, "POST /api/v1/cluster/members/a/demote": demoted });
 }
 
 function used(place: Place): void {
@@ -119,7 +120,7 @@ function used(place: Place): void {
   for (const name of ["log", "state-1"]) writeFileSync(join(place.dataDir, name, "row"), name);
 }
 
-test("H8: resync has the node demoted first, takes its data out, and leaves a node that joins and has voted up to that term", async (t) => {
+test("H8: resync has the node demoted first, takes its data out, and leaves one that joins and has voted up to that term", async (t) => {
   const place = placed(t);
   used(place);
   const fake = await server(t, cluster("voter"), cluster("voter"), cluster("learner"));
