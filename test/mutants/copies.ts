@@ -1,4 +1,5 @@
-// Owns: the private copies of the checkout that mutants are put into. The shared one is never changed.
+// Owns: the private copies of the checkout that mutants are put into. The checkout itself is never changed, and what is changed in it
+// during the run does not count.
 
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,19 +10,18 @@ import type { Edit } from "./mutant.ts";
 const PARTS = ["src", "test", "bench", "package.json", "tsconfig.json"];
 
 export class Copies {
-  private readonly root: string;
   private readonly folder = mkdtempSync(join(tmpdir(), "pawl-mutants-"));
   private made = 0;
 
   constructor(root: string) {
-    this.root = root;
+    for (const part of PARTS) cpSync(join(root, part), join(this.folder, "sound", part), { recursive: true });
+    symlinkSync(join(root, "node_modules"), join(this.folder, "node_modules"));
   }
 
   /** A copy with these edits. Throws when one of them does not apply exactly once. */
   make(edits: readonly Edit[] = []): string {
     const copy = join(this.folder, String(++this.made));
-    for (const part of PARTS) cpSync(join(this.root, part), join(copy, part), { recursive: true });
-    symlinkSync(join(this.root, "node_modules"), join(copy, "node_modules"));
+    cpSync(join(this.folder, "sound"), copy, { recursive: true });
     for (const edit of edits) {
       const file = join(copy, edit.file);
       const text = readFileSync(file, "utf8");
