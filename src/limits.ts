@@ -89,6 +89,9 @@ export const limits = {
   /** A leader that hands over in good order answers sooner than this; one that was cut off does not. */
   formerLeaderMs: 500,
 
+  /** Jobs that are looked at for one entry after the clock was set back. */
+  redueRowsMax: 4_096,
+
   // Wheel.
   wheelMovesPerTurnMax: 4096,
 

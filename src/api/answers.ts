@@ -21,6 +21,7 @@ export const updated = done("updated");
 export const cancelled = done("cancelled");
 export const paused = done("paused");
 export const resumed = done("resumed");
+export const lowered = Type.Object({ status: Type.Literal("lowered") });
 export const confirmed = Type.Object({ status: Type.Literal("confirmed") });
 export const triggered = Type.Object({ status: Type.Literal("triggered"), job_id: text, execution_id: text });
 export const executionCancelled = Type.Object({ status: Type.Enum(["cancelling", "cancelled"]), execution_id: text });

@@ -43,6 +43,12 @@ export function clusterRoutes(backend: Backend, openApi: () => unknown): readonl
       query: noQuery, answers: { 200: answers.confirmed },
       handle: async ({ origin }) => changed(backend, { kind: "confirm_clock" }, origin),
     }),
+    route({
+      method: "POST", path: `${PREFIX}/cluster/clock/lower`, permission: "cluster:admin", change: true,
+      summary: "Sets the cluster's clock back to the wall clocks, after a wrong one had moved it ahead",
+      query: noQuery, answers: { 200: answers.lowered },
+      handle: async ({ origin }) => changed(backend, { kind: "lower_clock" }, origin),
+    }),
     ...memberRoutes(backend),
     route({
       method: "GET", path: `${PREFIX}/cluster/backup`, permission: "cluster:admin", change: false,

@@ -95,6 +95,8 @@ function clusterCalls(caller: Caller, json: Json) {
     status: (read: ReadOptions = {}) => json<Cluster>({ method: "GET", path: path(queryOf(read)) }),
     /** Says that the leader's clock is right, after a gap so long that it waits for that. */
     confirmClock: () => json<{ status: "confirmed" }>({ method: "POST", path: path("/clock/confirm"), change: true }),
+    /** Sets the cluster's clock back to the wall clocks, after a wrong one had moved it ahead. */
+    lowerClock: () => json<{ status: "lowered" }>({ method: "POST", path: path("/clock/lower"), change: true }),
     add: (added: NewMember) => change("POST", path("/members"), added),
     /** Refused when the cluster would bear fewer losses without it, unless `force` is true. */
     remove: (id: string, options: { force?: boolean } = {}) =>

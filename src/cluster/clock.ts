@@ -40,12 +40,21 @@ export class TrustedClock {
     this.quorum = Math.floor(voters.length / 2) + 1;
   }
 
-  /** An entry with this clock was applied; it was made at `monotonicMs` of this node, or just now if by another. */
-  applied(clockMs: number, monotonicMs: number): void {
+  /**
+   * An entry with this clock was applied; it was made at `monotonicMs` of this node, or just now if by another. After it the replicated
+   * clock shows `replicatedMs`: less, if the entry set it back.
+   */
+  applied(clockMs: number, monotonicMs: number, replicatedMs = clockMs): void {
     this.confirmed = false;
-    if (clockMs < this.baseMs) return;
-    this.baseMs = clockMs;
+    if (clockMs < this.baseMs && replicatedMs >= clockMs) return;
+    this.baseMs = Math.min(clockMs, replicatedMs);
     this.baseMonotonicMs = monotonicMs;
+  }
+
+  /** What this node's wall clock shows, if a majority of all agrees with it; undefined if not. */
+  agreedWallMs(): number | undefined {
+    const wallMs = Math.floor(this.system.wallMs());
+    return this.agreed(this.system.monotonicMs(), wallMs) ? wallMs : undefined;
   }
 
   heard(node: string, wallMs: number): void {

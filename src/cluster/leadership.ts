@@ -10,12 +10,13 @@ import type { DeskIo } from "../dispatch/desk.ts";
 import { beginEntry, encodeCommand } from "../jobs/command.ts";
 import type { Command } from "../jobs/command.ts";
 import type { State } from "../jobs/state.ts";
-import type { Change } from "../jobs/views.ts";
 import { checkProposable } from "../jobs/versions.ts";
 import { limits } from "../limits.ts";
 import { planChange } from "../planner/changes.ts";
+import type { Plannable } from "../planner/changes.ts";
 import { Planner } from "../planner/planner.ts";
 import type { DueLists, Planned } from "../planner/planner.ts";
+import { planRedue } from "../planner/redue.ts";
 import { retryAt } from "../planner/retry.ts";
 import { ScheduleBook } from "../planner/schedulebook.ts";
 import type { System } from "../system.ts";
@@ -58,6 +59,7 @@ export class Leadership {
   private nothingOf = 0;
   private lastElapsedAtMs: number;
   private itemsPerSecond = 0;
+  private reduedFrom = 0;
 
   constructor(
     state: State,
@@ -91,6 +93,16 @@ export class Leadership {
   tick(nowMs: number): void {
     this.steward.tick(nowMs);
     this.housekeeping.tick(nowMs);
+    this.redue();
+  }
+
+  /** Due times after the clock was set back, some in each entry: where the next begins is known when one is applied (H13). */
+  private redue(): void {
+    const from = this.state.redueFrom;
+    if (from === this.reduedFrom) return;
+    this.reduedFrom = from;
+    const command = planRedue(this.state, this.book);
+    if (command) this.desk.add(command);
   }
 
   private retryAt(slot: number): number {
@@ -121,6 +133,7 @@ export class Leadership {
     const nowMs = this.system.monotonicMs();
     const { waiting } = this;
     if (waiting === 0 && !hasDue) return false;
+    if (this.steward.isLowering) return false;
     if (this.proposals.entriesInFlight >= limits.entriesInFlightMax) return false;
     if (nowMs - this.lastEntryAtMs < this.paceMs() && waiting < limits.entryItemsMax) return false;
     const draft = this.draft(nowMs);
@@ -183,7 +196,7 @@ export class Leadership {
     // What a change asks for in bytes and what its command has differ: a pause rewrites a whole definition, a passed due time its records.
     let taken = 0;
     while (taken < changes.length && out.bytes.length < limits.appendMaxBytes)
-      this.change(out, changes[taken++] as Waiting<Change>, clockMs);
+      this.change(out, changes[taken++] as Waiting<Plannable>, clockMs);
     this.proposals.putBack(changes.slice(taken));
     const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax);
     if (planned?.timeouts) out.command({ kind: "results", items: planned.timeouts });
@@ -191,7 +204,7 @@ export class Leadership {
     return planned;
   }
 
-  private change(out: EntryWriter, waiting: Waiting<Change>, clockMs: number): void {
+  private change(out: EntryWriter, waiting: Waiting<Plannable>, clockMs: number): void {
     try {
       const { settle, command } = planChange(this.state, this.book, waiting.change, waiting.key, clockMs);
       if (settle) out.command({ kind: "plan", items: settle });

@@ -10,13 +10,15 @@ import type { KeyUse } from "../jobs/command.ts";
 import type { Reply } from "../jobs/reply.ts";
 import type { Change, ChangeReply, MembershipRequest } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
+import type { Plannable } from "../planner/changes.ts";
 
 export type Answering = (outcome: ChangeReply | PawlError) => void;
 
 /** What a caller asks of the cluster itself; the leader's steward does it. `to` is whoever is furthest when undefined. */
 export type Order =
   | { readonly kind: "membership"; readonly request: MembershipRequest }
-  | { readonly kind: "transfer"; readonly to?: string | undefined };
+  | { readonly kind: "transfer"; readonly to?: string | undefined }
+  | Extract<Change, { kind: "lower_clock" }>;
 
 /**
  * Names a forwarded change. Ids grow; they are never those of an earlier replica of the node, whose answers may still be on their way,
@@ -115,9 +117,9 @@ export class Proposals {
   }
 
   /** Takes up to `count` changes and `bytes` of them, at least one if there is any. An order that could not be done yet stays. */
-  take(count: number, bytes: number): Waiting<Change>[] {
+  take(count: number, bytes: number): Waiting<Plannable>[] {
     const orders = this.takeOrders();
-    const taken = this.shift(count, bytes) as Waiting<Change>[];
+    const taken = this.shift(count, bytes) as Waiting<Plannable>[];
     this.putBack(orders);
     return taken;
   }
@@ -256,7 +258,7 @@ export class Proposals {
 }
 
 function isOrder(change: Change | Order): change is Order {
-  return change.kind === "membership" || change.kind === "transfer";
+  return change.kind === "membership" || change.kind === "transfer" || change.kind === "lower_clock";
 }
 
 const LOST = "no majority is heard of: most nodes must be up and connected";

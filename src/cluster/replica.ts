@@ -329,7 +329,7 @@ export class Replica {
     const applied = applyEntry(this.state, entry.index, command);
     const replies = entry.kind === "command" ? applied : [changedMembers(entry.index)];
     this.stats.entriesApplied++;
-    if (command.length > 0) this.clock.applied(readHeader(command).clockMs, nowMs);
+    if (command.length > 0) this.clock.applied(readHeader(command).clockMs, nowMs, this.state.clockMs);
     this.proposals.applied(entry.index, entry.term, replies, this.state.idSpace);
     this.session?.entryApplied(nowMs);
     if (entry.kind === "command" && entry.data.length === 0) this.termBegun(entry.term);

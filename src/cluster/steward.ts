@@ -6,8 +6,12 @@
 // (S3) A member counts as silent from when it was last heard in this leadership; a new leader takes all to be alive at first.
 // (S4) What is so already is put into the log once more: a membership that is not committed may come to nothing, and a leader that was
 //      deposed and does not know may be behind. Who resynchronises a node must not be told by it that the node votes no more.
+// (S5) Nothing is proposed behind the entry that sets the clock back before that one is applied: else the header of what comes behind it
+//      would move the clock ahead again.
 
+import { ByteWriter } from "../base/bytes.ts";
 import { PawlError } from "../base/errors.ts";
+import { beginEntry, encodeCommand } from "../jobs/command.ts";
 import type { MembershipRequest } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { Raft } from "../raft/raft.ts";
@@ -27,6 +31,8 @@ export class Steward implements Vitals {
   private nowMs: number;
   private upkeepDueMs: number;
   private distrustedSinceMs: number;
+  /** The entry that sets the clock back is in the log and not yet applied: nothing else may be proposed (S5). */
+  isLowering = false;
 
   constructor(raft: Raft, proposals: Proposals, clock: TrustedClock, alarm: (message: string) => void, nowMs: number) {
     this.raft = raft;
@@ -82,10 +88,27 @@ export class Steward implements Vitals {
     try {
       if (change.kind === "transfer") this.transfer(waiting, change.to);
       else if (change.kind === "membership") this.change(waiting, change.request);
+      else if (change.kind === "lower_clock") this.lower(waiting);
     } catch (error) {
       if (!(error instanceof PawlError)) throw error;
       waiting.answer(error);
     }
+  }
+
+  /** (S5) What the state allows is for apply to say. */
+  private lower(waiting: Waiting): void {
+    const toMs = this.clock.agreedWallMs();
+    if (toMs === undefined) {
+      throw new PawlError("conflict", "no majority of wall clocks is within 2 seconds of the leader's: correct them, then ask again");
+    }
+    if (this.isLowering) return this.proposals.putBack([waiting]);
+    const entry = new ByteWriter(64);
+    beginEntry(entry, { clockMs: this.clock.read().nowMs, elapsedMs: 0 });
+    entry.raw(encodeCommand({ kind: "lowerClock", toMs }));
+    const taken = this.raft.propose(entry.take(), this.nowMs);
+    if ("refused" in taken) return this.proposals.putBack([waiting]);
+    this.isLowering = true;
+    this.proposals.proposed(taken.index, taken.term, [waiting], () => (this.isLowering = false));
   }
 
   private change(waiting: Waiting, request: MembershipRequest): void {

@@ -1,7 +1,7 @@
 // Owns: one log entry applied to the state: the header's clock, then each command in order. Pure and total: every committed entry
 // changes every replica alike, and nothing in an entry can make apply throw except damage or a bug.
 // (A1) Each item is checked against the row it was computed from; a stale one has no effect (H1).
-// (A2) The clock never goes back by an entry's header, only by a `clock` command (H13).
+// (A2) The clock never goes back by an entry's header, only by a command (H13).
 
 import type { ByteReader } from "../base/bytes.ts";
 import { assert, unreachable } from "../base/errors.ts";
@@ -11,6 +11,7 @@ import { applyCancel, applyCancelExecution, applyCreate, applyPause, applyResume
 import { applyBootstrap, applyNodeLost, applyNodeUp } from "./applynodes.ts";
 import { applyPlan, applyResults } from "./applyitems.ts";
 import { applyRestored } from "./applyrestored.ts";
+import { applyLowerClock, applyRedue } from "./applyclock.ts";
 import { applyDropHistory, applyForget } from "./applyretention.ts";
 import { keysAreFull, rememberKey, seenKey, turnKeys } from "./keys.ts";
 import { refused } from "./reply.ts";
@@ -60,6 +61,7 @@ function applyCommand(state: State, index: number, kind: number, body: ByteReade
   if (kind === commandKind.nodeLost) return void applyNodeLost(state, body.u32());
   if (kind === commandKind.bootstrap) return void applyBootstrap(state, body);
   if (kind === commandKind.clock) return applyClock(state, index, body.f64());
+  if (kind === commandKind.lowerClock) return applyLowerClock(state, index, body.f64());
   return void applyUpkeep(state, kind, body);
 }
 
@@ -67,6 +69,7 @@ function applyUpkeep(state: State, kind: number, body: ByteReader): void {
   if (kind === commandKind.restored) return applyRestored(state, body);
   if (kind === commandKind.raiseVersion) return applyRaiseVersion(state, body.u32());
   if (kind === commandKind.dropHistory) return applyDropHistory(state, body.u32());
+  if (kind === commandKind.redue) return applyRedue(state, body);
   if (kind === commandKind.forget) return applyForget(state, body);
   if (kind === commandKind.mark) return state.watcher.marked?.(body.u48(), state.hash());
   unreachable(kind as never);

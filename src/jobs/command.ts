@@ -25,6 +25,8 @@ export const commandKind = {
   mark: 16,
   dropHistory: 17,
   forget: 18,
+  lowerClock: 19,
+  redue: 20,
 } as const;
 
 /** Scope of an Idempotency-Key and hash of the body it came with; both hex texts. */
@@ -95,8 +97,14 @@ export type Command =
   | { readonly kind: "dropHistory"; readonly beforeDay: number }
   /** Cold rows of jobs that left, by key; each goes if it is older than the history that is kept. */
   | { readonly kind: "forget"; readonly keys: readonly string[] }
+  /** An operator sets the clock back (H13). */
+  | { readonly kind: "lowerClock"; readonly toMs: number }
+  /** After that: due times of the jobs from number `from` to before `next`, as their schedules say. `next` 0: these were the last. */
+  | { readonly kind: "redue"; readonly from: number; readonly next: number; readonly rows: readonly RedueRow[] }
   | { readonly kind: "plan"; readonly items: Uint8Array }
   | { readonly kind: "results"; readonly items: Uint8Array };
+
+export type RedueRow = JobRef & { readonly seenMs: number; readonly dueMs: number };
 
 /** The state was carried into another cluster: from a backup, or by force out of what was left of a cluster (H5, H15). */
 export type RestoredCommand = {
@@ -159,7 +167,10 @@ function encodeBody(out: ByteWriter, command: Command): void {
       out.u8(command.reschedule ? 1 : 0);
       return putDefinition(out, command);
     case "clock":
+    case "lowerClock":
       return out.f64(command.toMs);
+    case "redue":
+      return encodeRedue(out, command);
     case "plan":
     case "results":
       return out.raw(command.items);
@@ -171,6 +182,16 @@ function encodeBody(out: ByteWriter, command: Command): void {
       return encodeUpkeep(out, command);
     default:
       return encodeSmall(out, command);
+  }
+}
+
+function encodeRedue(out: ByteWriter, { from, next, rows }: Extract<Command, { kind: "redue" }>): void {
+  out.u32(from);
+  out.u32(next);
+  for (const row of rows) {
+    putRef(out, row);
+    out.f64(row.seenMs);
+    out.f64(row.dueMs);
   }
 }
 

@@ -4,7 +4,7 @@ import type { ErrorCode } from "../base/errors.ts";
 
 /** Order is part of the stored form of Idempotency-Keys. */
 export const doneWords = [
-  "submitted", "updated", "cancelled", "paused", "resumed", "triggered", "cancelling", "confirmed", "changed",
+  "submitted", "updated", "cancelled", "paused", "resumed", "triggered", "cancelling", "confirmed", "changed", "lowered",
 ] as const;
 
 export type Reply =

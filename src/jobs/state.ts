@@ -29,6 +29,8 @@ import type { Versions } from "./versions.ts";
 export interface Timers {
   arm(item: number): void;
   disarm(item: number): void;
+  /** Nothing is armed any more, and time stands at `toMs`, which may be earlier. */
+  turnBack(toMs: number): void;
 }
 
 /** What apply tells the node it runs on: hints for memory that is not state. Replicas without interest pass one that ignores. */
@@ -139,6 +141,9 @@ export class State {
   /** The first day, from 1970-01-01 UTC, whose history is kept; and `elapsedMs` when that was last changed. */
   historyFromDay = 0;
   historyDroppedAtMs = 0;
+  /** The clock was set back to `redueAfterMs`: due times of jobs from this number on are yet to be computed again; 0 for none (H13). */
+  redueFrom = 0;
+  redueAfterMs = 0;
 
   constructor(capacity: Capacity, memory: TimerMemory, timers: Timers, cold: ColdRows, versions: Versions = ownVersions) {
     this.versions = versions;
@@ -198,6 +203,8 @@ export class State {
     out.f64(this.unsureUntilMs);
     out.u32(this.historyFromDay);
     out.f64(this.historyDroppedAtMs);
+    out.u32(this.redueFrom);
+    out.f64(this.redueAfterMs);
     this.cold.sum.encode(out);
     this.jobs.rows.sum().encode(out);
     this.live.rows.sum().encode(out);
@@ -226,6 +233,8 @@ export class State {
     this.unsureUntilMs = input.f64();
     this.historyFromDay = input.u32();
     this.historyDroppedAtMs = input.f64();
+    this.redueFrom = input.u32();
+    this.redueAfterMs = input.f64();
     this.cold.sum.restore(input);
     for (const table of [this.jobs, this.live]) checkRows(table.rows, HashSum.of(input));
     this.nodes.restore(input);
@@ -268,6 +277,14 @@ export class State {
       const node = this.nodes.withSession(live.session[slot] as number);
       if (node && this.occupies(slot)) node.running++;
     }
+  }
+
+  /** Fills the wheel anew from the rows, at an earlier time. */
+  rearm(atMs: number): void {
+    const { jobs, live } = this;
+    this.timers.turnBack(atMs);
+    for (let job = jobs.pool.nextUsed(0); job !== 0; job = jobs.pool.nextUsed(job)) this.armJob(job);
+    for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) this.armLive(slot);
   }
 
   /** Whether an execution holds a slot of its session (H16.3: cancelling counts until it is acknowledged). */

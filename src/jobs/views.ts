@@ -1,6 +1,7 @@
 // Owns: the shapes in which the replicated state is asked and answered: changes, queries and views. Plain data that crosses
 // threads and nodes; src/api turns it into JSON, src/cluster answers it. Instants in milliseconds, absent ones undefined.
 
+import type { doneWords } from "./reply.ts";
 import type { JobPatch, JobSpec } from "./spec.ts";
 
 export type JobStatus = "scheduled" | "paused" | "completed" | "cancelled";
@@ -25,11 +26,12 @@ export type Change =
   | { readonly kind: "resume"; readonly jobId: string }
   | { readonly kind: "trigger"; readonly jobId: string }
   | { readonly kind: "cancel_execution"; readonly executionId: string }
-  | { readonly kind: "confirm_clock" };
+  | { readonly kind: "confirm_clock" }
+  | { readonly kind: "lower_clock" };
 
 export type ChangeReply = {
   /** What was done, as answered in the field `status`. */
-  readonly status: "submitted" | "updated" | "cancelled" | "paused" | "resumed" | "triggered" | "cancelling" | "confirmed" | "changed";
+  readonly status: (typeof doneWords)[number];
   readonly jobId?: string | undefined;
   readonly executionId?: string | undefined;
   /** Log index of the entry that did it. */

@@ -23,7 +23,10 @@ const absent: JobRef = { job: 0, generation: 0, revision: 0 };
 /** The commands that make one change: first the records of due times that have passed (H1f), then the change itself. */
 export type PlannedChange = { readonly settle: Uint8Array | undefined; readonly command: Command };
 
-export function planChange(state: State, book: ScheduleBook, change: Change, key: KeyUse | undefined, nowMs: number): PlannedChange {
+/** Setting the clock back is no change among others: src/cluster/steward.ts proposes it alone. */
+export type Plannable = Exclude<Change, { kind: "lower_clock" }>;
+
+export function planChange(state: State, book: ScheduleBook, change: Plannable, key: KeyUse | undefined, nowMs: number): PlannedChange {
   if (change.kind === "create") return { settle: undefined, command: createCommand(change.jobId, change.spec, key, nowMs) };
   if (change.kind === "confirm_clock") return { settle: undefined, command: { kind: "clock", toMs: nowMs } };
   if (change.kind === "cancel_execution") {
@@ -38,7 +41,7 @@ export function planChange(state: State, book: ScheduleBook, change: Change, key
   return { settle, command: jobCommand(state, change, ref, key, nowMs) };
 }
 
-type JobChange = Exclude<Change, { kind: "create" | "cancel_execution" | "confirm_clock" }>;
+type JobChange = Exclude<Plannable, { kind: "create" | "cancel_execution" | "confirm_clock" }>;
 
 function jobCommand(state: State, change: JobChange, ref: JobRef, key: KeyUse | undefined, nowMs: number): Command {
   switch (change.kind) {

@@ -48,6 +48,14 @@ export class ScheduleBook {
     return compiled.schedule.nextAfter(atMs) ?? 0;
   }
 
+  /** The first due time after `afterMs`; `dueMs` is a later one of this job. */
+  firstAfter(job: number, dueMs: number, afterMs: number): number {
+    const compiled = this.of(job);
+    if (!compiled) return dueMs;
+    if (compiled.schedule !== undefined) return compiled.schedule.nextAfter(afterMs) ?? dueMs;
+    return dueMs - Math.floor((dueMs - afterMs - 1) / compiled.everyMs) * compiled.everyMs;
+  }
+
   /** Due times in [fromMs, toMs], of which fromMs is one; at most limits.missedPerRangeMax at a time. */
   missed(job: number, fromMs: number, toMs: number): MissedRange {
     const compiled = this.of(job);

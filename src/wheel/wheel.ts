@@ -89,10 +89,28 @@ export class Wheel {
     const heads = SLOTS + laneCount;
     this.next = new Uint32Array(items + heads);
     this.prev = new Uint32Array(items + heads);
-    for (let head = items; head < items + heads; head++) this.next[head] = this.prev[head] = head;
     this.dueCounts = new Uint32Array(laneCount);
-    this.positions = Uint32Array.from({ length: laneCount }, (_, lane) => items + SLOTS + lane);
-    this.reach(Math.floor(startMs));
+    this.positions = new Uint32Array(laneCount);
+    this.empty(startMs);
+  }
+
+  /** Forgets every item and goes on from `toMs`, which may be earlier: whoever owns the items arms them anew. */
+  turnBack(toMs: number): void {
+    this.next.fill(0);
+    this.prev.fill(0);
+    this.occupied.fill(0);
+    this.filled.fill(0);
+    this.dueCounts.fill(0);
+    this.linked = 0;
+    this.elapsedMs = -Infinity;
+    this.empty(toMs);
+  }
+
+  /** The heads of lists that hold nothing, and the time. */
+  private empty(atMs: number): void {
+    for (let head = this.items; head < this.next.length; head++) this.next[head] = this.prev[head] = head;
+    for (let lane = 0; lane < this.positions.length; lane++) this.rewind(lane);
+    this.reach(Math.floor(atMs));
   }
 
   /** Armed items, due ones included. */

@@ -51,6 +51,7 @@ export class FakeBackend implements Backend {
       return { status: "submitted", jobId: change.jobId, index };
     }
     if (change.kind === "cancel_execution") return { status: "cancelling", executionId: change.executionId, index };
+    if (change.kind === "lower_clock") return { status: "lowered", index };
     if (change.kind === "confirm_clock") return { status: "confirmed", index };
     const { jobId } = change;
     const job = this.jobs.get(jobId);

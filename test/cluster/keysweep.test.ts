@@ -17,7 +17,7 @@ function stateOver(rows: Map<string, Uint8Array>): State {
   return new State(
     { jobsMax: 4, liveMax: 4 },
     timerMemory({ jobsMax: 4, liveMax: 4 }),
-    { arm: () => undefined, disarm: () => undefined },
+    { arm: () => undefined, disarm: () => undefined, turnBack: () => undefined },
     cold,
   );
 }

@@ -8,13 +8,13 @@ import { specOf, decodeDefinition } from "../../src/jobs/definition.ts";
 import { definitionOf } from "../../src/jobs/executions.ts";
 import { limits } from "../../src/limits.ts";
 import { planChange } from "../../src/planner/changes.ts";
+import type { Plannable } from "../../src/planner/changes.ts";
 import { ScheduleBook } from "../../src/planner/schedulebook.ts";
-import type { Change } from "../../src/jobs/views.ts";
 import type { Reply } from "../../src/jobs/reply.ts";
 import { at, daily, everySecond, HOUR, hourly, Machine, MapRows, NOON, planOf, SECOND, spec } from "./machine.ts";
 
 /** The change as a leader plans and proposes it now. */
-function ask(machine: Machine, change: Change, key?: KeyUse): Reply | undefined {
+function ask(machine: Machine, change: Plannable, key?: KeyUse): Reply | undefined {
   const { settle, command } = planChange(machine.state, new ScheduleBook(machine.state), change, key, machine.clockMs);
   return machine.entry(settle ? [{ kind: "plan", items: settle }, command] : [command]).at(-1);
 }
@@ -24,7 +24,7 @@ function dueItem(machine: Machine, jobId: string, nextDueMs: number, session = 0
 }
 
 test("H1a, b, c: a Due that was computed before an update or a pause has no effect", () => {
-  const changes: Change[] = [
+  const changes: Plannable[] = [
     { kind: "update", jobId: "job", patch: { schedule: daily } },
     { kind: "update", jobId: "job", patch: { payload: 1 } },
     { kind: "pause", jobId: "job" },
@@ -85,13 +85,13 @@ test("H1f: a change to a job whose due time has passed first turns it into its r
       machine.one({ kind: "cancel", key: undefined, ref: machine.ref("job"), jobId: "job", cancelRunning: false }).kind,
       "stale",
     );
-    const changes: { [kind: string]: Change } = {
+    const changes: { [kind: string]: Plannable } = {
       update: { kind: "update", jobId: "job", patch: { schedule: hourly } },
       cancel: { kind: "cancel", jobId: "job", running: "leave" },
       pause: { kind: "pause", jobId: "job" },
       trigger: { kind: "trigger", jobId: "job" },
     };
-    assert.equal(ask(machine, changes[kind] as Change)?.kind, "done");
+    assert.equal(ask(machine, changes[kind] as Plannable)?.kind, "done");
     assert.equal(machine.state.lastSequence, kind === "trigger" ? 4 : 3, "12:00:00, :01 and :02 have their executions");
   }
 });
@@ -137,7 +137,7 @@ test("H11a: a new schedule_time that was set and has fired since is still answer
   const machine = new Machine();
   machine.create("job", spec(everySecond), NOON + HOUR);
   const key = { scope: "k", bodyHash: "1" };
-  const change: Change = { kind: "update", jobId: "job", patch: { schedule: at(NOON + SECOND) } };
+  const change: Plannable = { kind: "update", jobId: "job", patch: { schedule: at(NOON + SECOND) } };
   const first = ask(machine, change, key);
   machine.clockMs = NOON + SECOND;
   machine.fire("job", 0);

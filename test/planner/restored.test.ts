@@ -6,9 +6,9 @@ import { tokenFloorAt } from "../../src/base/token.ts";
 import { coldKeys } from "../../src/jobs/cold.ts";
 import { decodeEnded } from "../../src/jobs/definition.ts";
 import type { RestoredCommand } from "../../src/jobs/command.ts";
-import type { Change } from "../../src/jobs/views.ts";
 import { limits } from "../../src/limits.ts";
 import { planChange } from "../../src/planner/changes.ts";
+import type { Plannable } from "../../src/planner/changes.ts";
 import { ScheduleBook } from "../../src/planner/schedulebook.ts";
 import { at, everySecond, hourly, HOUR, NOON, plainClass, planOf, SECOND, spec } from "../jobs/machine.ts";
 import type { Machine } from "../jobs/machine.ts";
@@ -111,7 +111,7 @@ test("H15: what the planner proposed before it knew of the restore has no effect
   assert.equal(machine.history.length, 1, "what is due after the restore is sure");
 });
 
-function change(machine: Machine, asked: Change): unknown {
+function change(machine: Machine, asked: Plannable): unknown {
   const { settle, command } = planChange(machine.state, new ScheduleBook(machine.state), asked, undefined, machine.clockMs);
   return machine.entry(settle ? [{ kind: "plan", items: settle }, command] : [command]).at(-1);
 }

@@ -45,7 +45,7 @@ export class Reference {
   private readonly digests: number[] = [];
 
   constructor() {
-    const timers = { arm: () => undefined, disarm: () => undefined };
+    const timers = { arm: () => undefined, disarm: () => undefined, turnBack: () => undefined };
     this.state = new State(capacity, timerMemory(capacity), timers, new MapRows());
     this.state.historySink = {
       append: (row) => {

@@ -246,3 +246,25 @@ describe("the wheel's bounds", () => {
     assert.equal(wheel.dueHead(0), items - 1);
   });
 });
+
+test("turned back, a wheel is like a new one at that time", () => {
+  const due = new Float64Array(ITEMS);
+  const lanes = new Uint8Array(ITEMS);
+  const turned = new Wheel(ITEMS, due, lanes, LANES, START_MS);
+  for (let item = 1; item < ITEMS; item++) {
+    due[item] = START_MS + item ** 6;
+    lanes[item] = item % LANES;
+    turned.arm(item);
+  }
+  while (turned.advance(START_MS + 20 ** 6));
+  turned.readDue(1);
+  turned.turnBack(START_MS - (WIDTHS[4] as number));
+  assert.deepEqual([turned.count, turned.dueCount(1), turned.readDue(1), turned.nextWakeMs()], [0, 0, 0, Number.POSITIVE_INFINITY]);
+  const fresh = new Wheel(ITEMS, due, lanes, LANES, START_MS - (WIDTHS[4] as number));
+  for (const wheel of [turned, fresh]) for (let item = 1; item < ITEMS; item += 2) wheel.arm(item);
+  for (let at = 1; at < ITEMS; at++) {
+    for (const wheel of [turned, fresh]) while (wheel.advance(START_MS + at ** 6));
+    assert.deepEqual([turned.count, turned.nextWakeMs()], [fresh.count, fresh.nextWakeMs()]);
+    for (let lane = 0; lane < LANES; lane++) assert.equal(turned.readDue(lane), fresh.readDue(lane));
+  }
+});

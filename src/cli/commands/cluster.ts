@@ -32,6 +32,13 @@ export function addCluster(program: Command, context: Context): void {
     if (options.json) return context.out.json(answer);
     context.out.line(answer.status);
   });
+  const lower = "set the cluster's clock back to the wall clocks, after a wrong one had moved it ahead";
+  cluster.command("lower-clock").description(lower).action(async (_: unknown, command: Command) => {
+    const options = command.optsWithGlobals<GlobalOptions>();
+    const answer = await context.connect(options).cluster.lowerClock();
+    if (options.json) return context.out.json(answer);
+    context.out.line("the clock was set back; due times that were computed from the wrong time are computed again");
+  });
   cluster
     .command("certs")
     .description("make an authority and one certificate per member, from the members of a settings file")
