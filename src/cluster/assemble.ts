@@ -16,6 +16,7 @@ import { HistoryStore } from "../storage/history.ts";
 import type { HistoryMarks } from "../storage/historymarks.ts";
 import type { RaftLog } from "../storage/log.ts";
 import type { StateStore } from "../storage/state.ts";
+import { HistoryScrub } from "../storage/historyscrub.ts";
 import { LogScrub, StateScrub } from "../storage/scrub.ts";
 import type { System } from "../system.ts";
 import { Checkpointer } from "./checkpointer.ts";
@@ -89,7 +90,8 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const housekeeping = { self: id, pace, state, raft, history, cold, retentionDays, capabilitiesOf };
   const parts = { id, birth, system, raft, log, state, wheel, transport, checkpointer, snapshots, space, housekeeping };
   const replica = new Replica(parts, events);
-  const scrubber = new Scrubber(system, pace, [new StateScrub(store), new LogScrub(log)], (error) => replica.fail(error));
+  const scrubs = [new StateScrub(store), new LogScrub(log), new HistoryScrub(history)];
+  const scrubber = new Scrubber(system, pace, scrubs, (error) => replica.fail(error));
   scrubber.start();
   const queries = new Queries(state, history, cold, system);
   const close = async (): Promise<void> => {

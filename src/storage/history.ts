@@ -46,6 +46,9 @@ export type HistoryBatch = {
   readonly lackingTo?: number;
 };
 
+/** A block of a file. */
+export type BlockAt = { readonly name: string; readonly offset: number; readonly length: number };
+
 export class HistoryStore implements HistorySink {
   private readonly files: Files;
   private readonly folder: string;
@@ -135,6 +138,17 @@ export class HistoryStore implements HistorySink {
   /** The oldest records that are missing; undefined when there are none. */
   get hole(): Hole | undefined {
     return this.holes.first;
+  }
+
+  /** Reads and checks the block that comes after this one, by files and places; undefined behind the last. */
+  checkNext(after: BlockAt | undefined): BlockAt | undefined {
+    for (const name of [...this.days.keys()].sort()) {
+      if (after !== undefined && name < after.name) continue;
+      const from = after?.name === name ? after.offset + after.length : 0;
+      const length = (this.days.get(name) as HistoryDay).check(from);
+      if (length !== undefined) return { name, offset: from, length };
+    }
+    return undefined;
   }
 
   /** How many records are missing. */

@@ -251,6 +251,11 @@ export class Block implements Rows {
     this.notesAt = reader.at;
   }
 
+  /** In bytes. */
+  get length(): number {
+    return this.bytes.length;
+  }
+
   value(field: number, row: number): number {
     const width = this.width[field] as number;
     const from = (this.at[field] as number) + row * width;

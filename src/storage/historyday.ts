@@ -93,6 +93,13 @@ export class HistoryDay {
     }
   }
 
+  /** Reads the block that begins at this byte, and checks it; its length, or undefined at the end of the file. */
+  check(offset: number): number | undefined {
+    if (offset >= this.length) return undefined;
+    const { length } = decodeHeader(this.name, offset, this.files.read(this.name, offset, HEADER_BYTES));
+    return new Block(this.name, offset, this.files.read(this.name, offset, length)).length;
+  }
+
   get hasTail(): boolean {
     return this.tail !== undefined;
   }

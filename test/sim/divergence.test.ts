@@ -65,3 +65,16 @@ test("H8f: a bit flips in a cold row that nobody asks for: the scrubber comes to
   assert.deepEqual(simulation.nodes.filter((node) => node.lost).map(({ id }) => id), [victim.id]);
   for (const { assembled, lost } of simulation.nodes) assert.ok(lost || (assembled?.scrubber.rounds ?? 0) >= 2, "rounds go on");
 });
+
+test("H8f: a bit flips in the history, where nobody reads: the scrubber comes to it, and the node ends", async () => {
+  const simulation = await calmCluster(25);
+  const victim = simulation.nodes.find((node) => node !== simulation.leader());
+  assert.ok(victim);
+  await victim.assembled?.checkpointer.idle();
+  const file = [...victim.storage.files.values()].find(({ synced }) => synced > 0);
+  assert.ok(file, "records were stored");
+  file.data[40] = (file.data[40] as number) ^ 1;
+  victim.damaged = true;
+  await simulation.until(18_000);
+  assert.deepEqual(simulation.nodes.filter((node) => node.lost).map(({ id }) => id), [victim.id]);
+});

@@ -15,7 +15,7 @@ import type { System } from "../../src/system.ts";
 import { WorkerSession } from "../../src/worker/session.ts";
 import type { ResultBatch } from "../../src/worker/types.ts";
 import { PowerCut, SimStorage } from "../support/simdisk.ts";
-import type { SimDisk } from "../support/simdisk.ts";
+import type { SimDisk, SimFile } from "../support/simdisk.ts";
 import { layBlank } from "./blank.ts";
 import { SimFace } from "./face.ts";
 import type { FaceWeather, StartSeen } from "./face.ts";
@@ -81,6 +81,8 @@ export class SimNode {
   mustBeFound = false;
   /** Damage that no open sees: what is stored under these keys now, until something else is. */
   unread: { readonly store: string; readonly values: ReadonlyMap<string, string> } | undefined;
+  /** The same of a file of the history. */
+  unreadBytes: { readonly file: SimFile; readonly from: number; readonly text: string } | undefined;
   lost = false;
   wasFullAtMs = Number.NEGATIVE_INFINITY;
   /** It was removed, and is not started again. */

@@ -1,0 +1,29 @@
+// Owns: rounds over the history of a running node: every block of every file is read and checked, so that damage is known before somebody
+// asks for what is in it. How fast, and what becomes of a node with damage, is the caller's.
+// (B1) Where blocks are is in memory since the files were opened: what was cut off or lost since then is noticed too.
+
+import type { BlockAt, HistoryStore } from "./history.ts";
+
+export class HistoryScrub {
+  rounds = 0;
+  private readonly history: Pick<HistoryStore, "checkNext">;
+  private at: BlockAt | undefined;
+
+  constructor(history: Pick<HistoryStore, "checkNext">) {
+    this.history = history;
+  }
+
+  /** Reads about `maxBytes` more. True when that was the end of a round. Throws PawlError("quarantined") at the first damage. */
+  step(maxBytes: number): boolean {
+    for (let bytes = 0; bytes < maxBytes; ) {
+      const next = this.history.checkNext(this.at);
+      this.at = next;
+      if (next === undefined) {
+        this.rounds++;
+        return true;
+      }
+      bytes += next.length;
+    }
+    return false;
+  }
+}
