@@ -41,7 +41,7 @@ export class Callers {
   private readonly nodes: readonly SimNode[];
   readonly known: string[] = [];
   /** Told of each change that was acknowledged. */
-  acknowledged: (jobId: string) => void = () => undefined;
+  acknowledged: (jobId: string, node: SimNode) => void = () => undefined;
   /** Jobs of the changes that were acknowledged last. */
   readonly changed: string[] = [];
   private readonly history: History;
@@ -191,17 +191,17 @@ export class Callers {
     node.assembled?.replica.submit(attempted.change, { scope: attempted.key, bodyHash: "b" }, 200, (outcome) => {
       demand(!answered, "P2", `change ${attempted.key} was answered twice`);
       answered = true;
-      if (process?.alive) this.answered(attempted, outcome);
+      if (process?.alive) this.answered(attempted, outcome, node);
     });
   }
 
-  private answered(attempted: Attempted, outcome: ChangeReply | PawlError): void {
+  private answered(attempted: Attempted, outcome: ChangeReply | PawlError, node: SimNode): void {
     if (!(outcome instanceof PawlError)) {
       attempted.outcome = "done";
       attempted.reply = outcome;
       if (outcome.jobId !== undefined) this.changed.push(outcome.jobId);
       if (this.changed.length > 3) this.changed.shift();
-      if (outcome.jobId !== undefined) this.acknowledged(outcome.jobId);
+      if (outcome.jobId !== undefined) this.acknowledged(outcome.jobId, node);
       if (outcome.executionId) this.executions.push(outcome.executionId);
       if (this.executions.length > 10) this.executions.shift();
       return this.record(attempted, this.world.nowMs, false);

@@ -90,6 +90,17 @@ export class Readers {
     }
   }
 
+  /** A new leader is asked at once for what was acknowledged last: it must not answer before it knows what is committed. */
+  leads(node: SimNode): void {
+    const { process } = node;
+    const jobId = this.changed.at(-1);
+    if (this.quiet || jobId === undefined || process === undefined) return;
+    const beganMs = this.world.nowMs;
+    for (const delayMs of [0, 1, 3]) {
+      this.world.at(delayMs, () => void (node.up && node.process === process && this.job(node, jobId, beganMs)), process);
+    }
+  }
+
   /** The answer; undefined when it was refused, or the node died before it came. */
   private async asked(node: SimNode, ask: () => Promise<Answered>): Promise<Answered | undefined> {
     const { process } = node;

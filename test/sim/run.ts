@@ -59,6 +59,7 @@ export class Simulation implements Field {
   private readonly faults: readonly Fault[];
   private readonly trace: ((line: string) => void) | undefined;
   private readonly writeWatches: Parameters<Field["onWrite"]>[0][] = [];
+  private readonly answerWatches: Parameters<Field["onAcknowledged"]>[0][] = [];
   private readonly downWatches: Parameters<Field["onDown"]>[0][] = [];
   private steps = 0;
   private hash = 0;
@@ -82,7 +83,10 @@ export class Simulation implements Field {
     this.callers = new Callers(world, this.nodes, this.history);
     const { known, changed } = this.callers;
     this.readers = new Readers(world, this.nodes, known, changed, this.history, this.judge, (check) => this.guard(check));
-    this.callers.acknowledged = (jobId) => this.readers.acknowledged(jobId);
+    this.callers.acknowledged = (jobId, node) => {
+      this.readers.acknowledged(jobId);
+      for (const watch of this.answerWatches) watch(node);
+    };
   }
 
   private nodeOf(id: string, ids: readonly string[]): SimNode {
@@ -98,7 +102,10 @@ export class Simulation implements Field {
       disk: (node, kind, delayMs) => {
         for (const watch of this.writeWatches) watch(node, kind, delayMs);
       },
-      role: (node, text) => this.tell(`${node.id} ${text}`),
+      role: (node, text) => {
+        this.tell(`${node.id} ${text}`);
+        if (text.startsWith("leader")) this.readers.leads(node);
+      },
       fault: (node, what) => this.note(what, node),
       paused: (untilMs) => this.judge.disturbed(untilMs),
       unlinked: (from, peers) => this.unlinked(from, peers),
@@ -126,6 +133,10 @@ export class Simulation implements Field {
 
   onWrite(watch: Parameters<Field["onWrite"]>[0]): void {
     this.writeWatches.push(watch);
+  }
+
+  onAcknowledged(watch: Parameters<Field["onAcknowledged"]>[0]): void {
+    this.answerWatches.push(watch);
   }
 
   onDown(watch: Parameters<Field["onDown"]>[0]): void {

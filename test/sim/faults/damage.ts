@@ -1,14 +1,15 @@
 // Faults of disks that do not hold what they were given (I5), done to a node between two lives: a bit turned over, a value under
 // another key or of an earlier time, a batch lost from the middle as LevelDB loses it (CORRECTNESS.md, H8), the end of the log lost.
 // At most a minority is damaged. What an open must see, it must see; what only a read can see goes unnoticed until the scrubber comes to
-// it (cold rows, history; ending.ts). The cluster goes on without a node that was found damaged, until that one is repaired (operator.ts).
+// it (cold rows, ending.ts), and a bit in the history for as long as nothing wrong is served. The cluster goes on without a node that was
+// found damaged, until that one is repaired (operator.ts).
 
 import { decodeHeader } from "../../../src/storage/checkpointformat.ts";
 import type { SimStore } from "../../support/simdisk.ts";
 import type { SimNode } from "../node.ts";
 import type { World } from "../world.ts";
 import { mayLose, recurring, target } from "./fault.ts";
-import type { FaultClass } from "./fault.ts";
+import type { FaultClass, Field } from "./fault.ts";
 
 type Damage = { readonly what: string; do(): void };
 
@@ -22,7 +23,7 @@ export const damages: FaultClass = {
       begin: (field) => {
         field.onDown((node) => {
           if (!field.storming || !mayLose(field, node) || !world.chance(rate)) return;
-          const what = damage(world, node);
+          const what = damage(field, node);
           if (what !== undefined) field.note(what, node);
         });
         recurring(field, gapMs, () => field.crash(target(field)));
@@ -32,7 +33,7 @@ export const damages: FaultClass = {
 };
 
 /** Does one thing to a node's storage; undefined when nothing came of it. */
-function damage(world: World, node: SimNode): string | undefined {
+function damage({ world, nodes }: Field, node: SimNode): string | undefined {
   const { storage } = node;
   const names = [...storage.stores.keys()].filter((name) => storage.store(name).keys().length > 0);
   if (world.chance(0.15)) return historyByte(world, node);
@@ -40,7 +41,8 @@ function damage(world: World, node: SimNode): string | undefined {
   const name = world.pick(names);
   const store = storage.store(name);
   const isLog = name === "log";
-  const chosen = world.pick([flippedBit, movedKey, lostBatch, isLog ? lostEnd : staleValue])(world, store, node);
+  const kinds = [flippedBit, movedKey, lostBatch, ...(isLog ? [lostEnd, foreignWrite] : [staleValue])];
+  const chosen = world.pick(kinds)(world, store, node, nodes);
   if (chosen === undefined) return undefined;
   const before = picture(store);
   chosen.do();
@@ -53,12 +55,8 @@ function damage(world: World, node: SimNode): string | undefined {
   return `${chosen.what} in ${isLog ? "the log" : node.mustBeFound ? "the state" : "a cold row"}`;
 }
 
-export function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("latin1");
-}
-
 function picture(store: SimStore): Map<string, string> {
-  return new Map(store.keys().map((key) => [key, textOf(store.get(key) as Uint8Array)]));
+  return new Map(store.keys().map((key) => [key, Buffer.from(store.get(key) as Uint8Array).toString("latin1")]));
 }
 
 function flippedBit(world: World, store: SimStore): Damage {
@@ -103,6 +101,21 @@ function lostEnd(_world: World, log: SimStore, { storage }: SimNode): Damage | u
   return { what: "a lost end", do: () => log.dropNewest(count) };
 }
 
+/** A write of another node's log, of the same number and whole in itself: only the chain tells it from the own one. */
+function foreignWrite(world: World, log: SimStore, node: SimNode, nodes: readonly SimNode[]): Damage | undefined {
+  const other = world.pick(nodes.filter((each) => each !== node)).storage.stores.get("log");
+  if (other === undefined) return undefined;
+  const differs = (key: string | undefined): boolean => {
+    const [own, foreign] = key === undefined ? [] : [log.get(key), other.get(key)];
+    return own !== undefined && foreign !== undefined && Buffer.compare(own, foreign) !== 0;
+  };
+  const keys = log.keys();
+  const able = keys.filter((key, at) => differs(key) && differs(keys[at - 1]));
+  if (able.length === 0) return undefined;
+  const key = world.pick(able);
+  return { what: "another node's write", do: () => log.overwrite(key, other.get(key)) };
+}
+
 function historyByte(world: World, node: SimNode): string | undefined {
   const names = [...node.storage.files.keys()];
   const file = names.length === 0 ? undefined : node.storage.files.get(world.pick(names));
@@ -110,7 +123,5 @@ function historyByte(world: World, node: SimNode): string | undefined {
   const at = Math.floor(world.random() * file.length);
   file.data[at] = (file.data[at] as number) ^ (1 << Math.floor(world.between(0, 8)));
   node.damaged = true;
-  const from = Math.max(0, at - 16);
-  node.unreadBytes = { file, from, text: textOf(file.data.subarray(from, at + 1)) };
   return "a flipped bit in the history";
 }

@@ -8,7 +8,7 @@ import { busyFaces, hungFaces } from "./faces.ts";
 import type { FaultClass } from "./fault.ts";
 import { handOvers, memberChurn } from "./members.ts";
 import { longPauses, pauses } from "./pauses.ts";
-import { aimedCrashes, crashes, crashLoops, fuses, powerCuts } from "./power.ts";
+import { aimedCrashes, crashes, crashLoops, fuses, lastWords, powerCuts } from "./power.ts";
 import { fullDisks } from "./space.ts";
 import { weathers } from "./weather.ts";
 
@@ -20,6 +20,7 @@ export const menu: readonly FaultClass[] = [
   slowLinks,
   crashes,
   aimedCrashes,
+  lastWords,
   fuses,
   crashLoops,
   powerCuts,

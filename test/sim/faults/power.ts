@@ -43,6 +43,28 @@ export const aimedCrashes: FaultClass = {
   },
 };
 
+/** The leader is gone as soon as something was acknowledged: nobody else may know yet that it is committed. */
+export const lastWords: FaultClass = {
+  name: "crash after an answer",
+  chance: 0.3,
+  draw: (world) => {
+    const rate = world.pick([0.05, 0.2]);
+    return {
+      begin: (field) => {
+        field.onAcknowledged(() => {
+          const node = field.leader();
+          if (!field.storming || !node || !world.chance(rate)) return;
+          world.at(world.between(0, 2), () => {
+            if (!node.process || !field.storming) return;
+            field.note("crash after an answer", node);
+            field.crash(node);
+          });
+        });
+      },
+    };
+  },
+};
+
 /** The power goes at the n-th operation of the disk from now: between any two, also within one turn. */
 export const fuses: FaultClass = {
   name: "crash at an operation",
