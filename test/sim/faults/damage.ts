@@ -1,8 +1,7 @@
 // Faults of disks that do not hold what they were given (I5), done to a node between two lives: a bit turned over, a value under
 // another key or of an earlier time, a batch lost from the middle as LevelDB loses it (CORRECTNESS.md, H8), the end of the log lost.
 // At most a minority is damaged. What an open must see, it must see; what only a read can see goes unnoticed until the scrubber comes to
-// it (cold rows, ending.ts), and a bit in the history for as long as nothing wrong is served. The cluster goes on without a node that was
-// found damaged, until that one is repaired (operator.ts).
+// it (cold rows, history; ending.ts). The cluster goes on without a node that was found damaged, until that one is repaired (operator.ts).
 
 import { decodeHeader } from "../../../src/storage/checkpointformat.ts";
 import type { SimStore } from "../../support/simdisk.ts";
@@ -55,8 +54,12 @@ function damage({ world, nodes }: Field, node: SimNode): string | undefined {
   return `${chosen.what} in ${isLog ? "the log" : node.mustBeFound ? "the state" : "a cold row"}`;
 }
 
+export function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
+}
+
 function picture(store: SimStore): Map<string, string> {
-  return new Map(store.keys().map((key) => [key, Buffer.from(store.get(key) as Uint8Array).toString("latin1")]));
+  return new Map(store.keys().map((key) => [key, textOf(store.get(key) as Uint8Array)]));
 }
 
 function flippedBit(world: World, store: SimStore): Damage {
@@ -123,5 +126,7 @@ function historyByte(world: World, node: SimNode): string | undefined {
   const at = Math.floor(world.random() * file.length);
   file.data[at] = (file.data[at] as number) ^ (1 << Math.floor(world.between(0, 8)));
   node.damaged = true;
+  const from = Math.max(0, at - 16);
+  node.unreadBytes = { file, from, text: textOf(file.data.subarray(from, at + 1)) };
   return "a flipped bit in the history";
 }
