@@ -36,7 +36,8 @@ function isChosen({ rules, name, edits }: Mutant): boolean {
 
 /** What kills mutants must let the code pass as it is: each test file, and as many seeds. */
 function soundWork(chosen: readonly Mutant[]): Work[] {
-  return [...new Set(chosen.map(({ killer }) => killer))].map((killer) => ({ mutant: { rules: [], name: "the code as it is", killer, edits: [] }, sound: true }));
+  const killers = [...new Set(chosen.map(({ killer }) => killer))];
+  return killers.map((killer) => ({ mutant: { rules: [], name: "the code as it is", killer, edits: [] }, sound: true }));
 }
 
 async function verdictOf({ mutant, sound }: Work): Promise<Verdict> {
