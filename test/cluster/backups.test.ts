@@ -75,6 +75,17 @@ test("so many at once; one that nobody reads on makes room", async () => {
   assert.equal((await asked.until(limits.backupsMax + 2))?.code, undefined);
 });
 
+test("one of several chunks that nobody reads on is given up: checkpoints do not go on to follow it", async () => {
+  const asked = await Asked.open();
+  for (let at = 0; at < 3; at++) asked.kept.stored.cold.put(`big/${at}`, new Uint8Array(limits.copyChunkBytes));
+  await asked.kept.entry([{ kind: "nodeUp", node: "b", incarnation: 1, slots: 1, tags: [], held: [] }]);
+  asked.backups.next(1);
+  assert.equal(decodeChunk((await asked.until(1))?.bytes as Uint8Array).end, undefined);
+  assert.equal(asked.followers, 1);
+  asked.backups.end(1);
+  assert.equal(asked.followers, 0);
+});
+
 test("one that is ended while a chunk is made sends nothing and leaves nothing behind", async () => {
   const asked = await Asked.open();
   asked.backups.next(1);

@@ -2,7 +2,7 @@
 // by force, and a backup begins a cluster on an empty machine.
 
 import assert from "node:assert/strict";
-import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
@@ -38,7 +38,10 @@ function damage(folder: string): void {
   const name = readdirSync(folder).filter((each) => each.endsWith(".log")).sort().at(-1);
   assert.ok(name !== undefined, `${folder} has a write-ahead file`);
   const path = join(folder, name);
-  const at = Math.floor(statSync(path).size / 2);
+  flip(path, Math.floor(statSync(path).size / 2));
+}
+
+function flip(path: string, at: number): void {
   const file = openSync(path, "r+");
   writeSync(file, Uint8Array.of(~(readFileSync(path)[at] as number) & 255), 0, 1, at);
   closeSync(file);
@@ -73,6 +76,30 @@ test("a node whose log is damaged says so, is resynchronised by one command, and
     await client.jobs.submit({ job_type: "noop", schedule_time: "2030-01-01T00:00:00Z" });
     return true;
   });
+});
+
+test("a node that finds damage while it runs ends, and does not start on these data again", { timeout: 90_000 }, async (t) => {
+  const cluster = await started(t, ["a"]);
+  const [a] = cluster.nodes as [RealNode];
+  await cluster.client.jobs.submit({ job_id: "beat", job_type: "noop", schedule: { every: "PT1S" } });
+  const folder = join(a.dataDir, "history", "0");
+  const day = await until("history is on disk", 40_000, () => {
+    const name = existsSync(folder) ? readdirSync(folder)[0] : undefined;
+    return name !== undefined && statSync(join(folder, name)).size > 0 && name;
+  });
+  const path = join(folder, day);
+  const bytes = readFileSync(path);
+  flip(path, Math.floor(bytes.length / 2));
+  await until("a ends", 30_000, async () => {
+    await executionsOf(cluster, "beat").catch(() => undefined);
+    return a.process?.isRunning === false;
+  });
+  assert.equal((await a.process?.ended)?.code, 74);
+  writeFileSync(path, bytes);
+  a.start();
+  await until("a ends again", 30_000, () => a.process?.isRunning === false);
+  assert.equal((await a.process?.ended)?.code, 74);
+  assert.match(a.process?.stderr ?? "", /must not be started on since .*: .*; run `pawl resync`/);
 });
 
 test("a backup of a running cluster begins another one elsewhere, which does not run the past", { timeout: 120_000 }, async (t) => {
