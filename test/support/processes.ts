@@ -157,7 +157,7 @@ export class RealNode {
     return healthOf(this.api);
   }
 
-  async ready(withinMs = 30_000): Promise<void> {
+  async ready(withinMs = 60_000): Promise<void> {
     await until(`${this.id} is ready`, withinMs, () => this.isReady()).catch((error: Error) => {
       throw new Error(`${error.message}\n${this.process?.tail}`);
     });
