@@ -107,6 +107,7 @@ test("what every other member lacks is given up, by name, as far as all lack it;
   bench.hears("b", { kind: "lacks", from: 10, to: 10 });
   bench.after(0);
   assert.deepEqual(bench.hole, { from: 10, to: 20 }, "b has not come so far: it may yet have them");
+  assert.deepEqual(bench.notes, []);
   assert.equal(bench.after(limits.historyAskMs), "c ask 10");
   bench.hears("c", { kind: "lacks", from: 10, to: 18 });
   bench.after(0);
