@@ -11,7 +11,7 @@ import type { Killer } from "./mutant.ts";
 
 export type Verdict = { readonly outcome: "killed" | "alive" | "broken"; readonly by: string };
 
-const TEST_TIMEOUT_MS = 60_000;
+const TEST_TIMEOUT_MS = 30_000;
 const CLEARING_UP_MS = 5_000;
 const OUTPUT_KEPT = 100_000;
 const FAILED_TEST = /^ *not ok \d+ - (.*)\n/m;
