@@ -228,19 +228,19 @@ export class CoreLink {
     const clusterId = answer.kind === "cluster" ? answer.cluster.clusterId : "";
     if (clusterId === "") throw new PawlError("unavailable", "this node knows of no cluster yet; ask again when it is ready");
     const id = ++this.lastId;
-    const ask = async (): Promise<Chunk | undefined> => {
+    const ask = async (kind: "backup_begin" | "backup_next"): Promise<Chunk | undefined> => {
       if (this.ended) throw gone();
       const { bytes } = await new Promise<SentChunk>((resolve, reject) => {
         this.chunks.set(id, { resolve, reject });
-        this.post({ kind: "backup_next", id });
+        this.post({ kind, id });
       });
       return bytes && decodeChunk(bytes);
     };
-    let first = await ask();
+    let first = await ask("backup_begin");
     const next = (): Promise<Chunk | undefined> => {
       const chunk = first;
       first = undefined;
-      return chunk === undefined ? ask() : Promise.resolve(chunk);
+      return chunk === undefined ? ask("backup_next") : Promise.resolve(chunk);
     };
     const pieces = backupBytes({ cluster, clusterId, version, takenAtMs: this.system.wallMs() }, { next });
     // Not a generator: one that was never begun would end without a word.

@@ -144,6 +144,7 @@ export const limits = {
 
   // Backups that one node makes at once.
   backupsMax: 2,
+  backupIdleMs: 60_000,
 
   // Members, as their leader looks after them.
   upkeepMs: 1_000,

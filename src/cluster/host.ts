@@ -263,8 +263,9 @@ export class Host {
         return void this.settle(message.id, this.changeMembership(message.request));
       case "transfer":
         return void this.settle(message.id, this.transfer(message.to));
+      case "backup_begin":
       case "backup_next":
-        return this.nextOfBackup(message.id);
+        return this.copyOn(message.kind, message.id);
       case "backup_end":
         return this.backups?.end(message.id);
       case "results":
@@ -367,9 +368,10 @@ export class Host {
     });
   }
 
-  private nextOfBackup(id: number): void {
-    if (this.backups) this.backups.next(id);
-    else this.parts.post({ kind: "backup_chunk", id, error: sendable(replaced()) });
+  private copyOn(kind: "backup_begin" | "backup_next", id: number): void {
+    if (this.backups === undefined) return this.parts.post({ kind: "backup_chunk", id, error: sendable(replaced()) });
+    if (kind === "backup_begin") this.backups.begin(id);
+    else this.backups.next(id);
   }
 
   private async endBackups(): Promise<void> {
@@ -386,6 +388,7 @@ export class Host {
       checkpointed: () => checkpointer.reached(),
       send: (id, bytes, error) => post({ kind: "backup_chunk", id, bytes, ...(error ? { error: sendable(error) } : {}) }),
       failed: (error) => this.fail(error),
+      after: (delayMs, run) => this.system.after(delayMs, run),
     });
   }
 

@@ -52,7 +52,8 @@ export type FaceToCore =
   | { readonly kind: "logs"; readonly id: number; readonly node: string; readonly executionId: string }
   /** Output kept here, asked for by another node. */
   | { readonly kind: "logs_found"; readonly peer: string; readonly id: number; readonly parts: readonly LogPart[] | undefined }
-  /** The next chunk of a backup; an id that is new begins one, which ends with its last chunk or by "backup_end". */
+  /** The first chunk of a new backup, and the next one; it ends with its last chunk or by "backup_end". */
+  | { readonly kind: "backup_begin"; readonly id: number }
   | { readonly kind: "backup_next"; readonly id: number }
   | { readonly kind: "backup_end"; readonly id: number }
   | { readonly kind: "hand_over" }

@@ -18,6 +18,7 @@ class Asked {
   readonly kept: Kept;
   readonly backups: Backups;
   checkpoints = 0;
+  private idle: (() => void) | undefined;
 
   private constructor(kept: Kept) {
     this.kept = kept;
@@ -30,6 +31,11 @@ class Asked {
       },
       send: (id, bytes, error) => void this.sent.push({ id, bytes, code: error?.code }),
       failed: (error) => void this.failures.push(error),
+      after: (delayMs, run) => {
+        assert.equal(delayMs, limits.backupIdleMs);
+        this.idle = run;
+        return { cancel: () => (this.idle = undefined) };
+      },
     });
   }
 
@@ -37,6 +43,15 @@ class Asked {
     const kept = await Kept.open(simBench().disk());
     await kept.found((delivery) => spec(hourly, { delivery }));
     return new Asked(kept);
+  }
+
+  get isIdle(): boolean {
+    return this.idle !== undefined;
+  }
+
+  /** For long. */
+  nobodyAsks(): void {
+    this.idle?.();
   }
 
   get followers(): number {
@@ -55,7 +70,7 @@ test("a backup holds what was applied when it was asked, and ends by itself", as
   const asked = await Asked.open();
   await asked.kept.entry([{ kind: "nodeUp", node: "b", incarnation: 1, slots: 1, tags: [], held: [] }]);
   const { appliedIndex } = asked.kept.stored.state;
-  asked.backups.next(1);
+  asked.backups.begin(1);
   const first = await asked.until(1);
   assert.equal(decodeChunk(first?.bytes as Uint8Array).end?.index, appliedIndex, "it is small: one chunk");
   asked.backups.next(1);
@@ -66,12 +81,12 @@ test("a backup holds what was applied when it was asked, and ends by itself", as
 test("so many at once; one that nobody reads on makes room", async () => {
   const asked = await Asked.open();
   for (let id = 1; id <= limits.backupsMax + 1; id++) {
-    asked.backups.next(id);
+    asked.backups.begin(id);
     await asked.until(id);
   }
   assert.deepEqual(asked.sent.map(({ code }) => code), [...Array.from({ length: limits.backupsMax }, () => undefined), "overloaded"]);
   asked.backups.end(1);
-  asked.backups.next(9);
+  asked.backups.begin(9);
   assert.equal((await asked.until(limits.backupsMax + 2))?.code, undefined);
 });
 
@@ -79,16 +94,31 @@ test("one of several chunks that nobody reads on is given up: checkpoints do not
   const asked = await Asked.open();
   for (let at = 0; at < 3; at++) asked.kept.stored.cold.put(`big/${at}`, new Uint8Array(limits.copyChunkBytes));
   await asked.kept.entry([{ kind: "nodeUp", node: "b", incarnation: 1, slots: 1, tags: [], held: [] }]);
-  asked.backups.next(1);
+  asked.backups.begin(1);
   assert.equal(decodeChunk((await asked.until(1))?.bytes as Uint8Array).end, undefined);
   assert.equal(asked.followers, 1);
   asked.backups.end(1);
   assert.equal(asked.followers, 0);
 });
 
+test("one that is not asked on for is given up after a while, and not begun again in its middle", async () => {
+  const asked = await Asked.open();
+  for (let at = 0; at < 3; at++) asked.kept.stored.cold.put(`big/${at}`, new Uint8Array(limits.copyChunkBytes));
+  await asked.kept.entry([{ kind: "nodeUp", node: "b", incarnation: 1, slots: 1, tags: [], held: [] }]);
+  asked.backups.begin(1);
+  await asked.until(1);
+  asked.backups.next(1);
+  assert.equal(asked.isIdle, false, "it was asked in time");
+  await asked.until(2);
+  asked.nobodyAsks();
+  assert.equal(asked.followers, 0);
+  asked.backups.next(1);
+  assert.deepEqual(await asked.until(3), { id: 1, bytes: undefined, code: "unavailable" });
+});
+
 test("one that is ended while a chunk is made sends nothing and leaves nothing behind", async () => {
   const asked = await Asked.open();
-  asked.backups.next(1);
+  asked.backups.begin(1);
   asked.backups.end(1);
   for (let turns = 0; turns < 50; turns++) await new Promise<void>(atOnce);
   assert.deepEqual([asked.sent, asked.followers, asked.failures], [[], 0, []]);
@@ -96,9 +126,9 @@ test("one that is ended while a chunk is made sends nothing and leaves nothing b
 
 test("when the replica ends, all backups are given up by name, after what they read", async () => {
   const asked = await Asked.open();
-  asked.backups.next(1);
+  asked.backups.begin(1);
   await asked.until(1);
-  asked.backups.next(2);
+  asked.backups.begin(2);
   await asked.backups.stop();
   assert.deepEqual(asked.sent.slice(1).map(({ id, code }) => [id, code]), [[1, "unavailable"], [2, "unavailable"]]);
   for (let turns = 0; turns < 50; turns++) await new Promise<void>(atOnce);
@@ -110,7 +140,7 @@ test("damage that shows on the way is the node's own (B3)", async () => {
   const { kv } = asked.kept.stored.store;
   const real = kv.page.bind(kv);
   kv.page = async (range) => (await real(range)).map(([key, value]) => [key, value.map((byte, at) => (at === 0 ? byte ^ 1 : byte))]);
-  asked.backups.next(1);
+  asked.backups.begin(1);
   for (let turns = 0; turns < 200 && asked.failures.length === 0; turns++) await new Promise<void>(atOnce);
   const [failure] = asked.failures;
   assert.ok(failure instanceof PawlError && failure.code === "quarantined", String(failure));
