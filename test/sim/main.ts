@@ -1,5 +1,5 @@
 // Owns: the simulator's command line:
-//   npm run sim -- --seed-start B --seeds N [--workers W] [--storm SECONDS] [--nodes N] [--replay-check]
+//   npm run sim -- --seed-start B --seeds N [--workers W] [--storm SECONDS] [--nodes N] [--faults A,B] [--replay-check]
 //   npm run sim -- --minutes M ...     as many seeds as fit
 //   npm run sim -- --seed S ...        one seed, with its whole trace
 // Exits with 1 at the first violation, after printing what happened last and the command that replays it.
@@ -20,12 +20,18 @@ const { values } = parseArgs({
     seed: { type: "string" },
     storm: { type: "string", default: "20" },
     nodes: { type: "string" },
+    faults: { type: "string" },
     "replay-check": { type: "boolean", default: false },
   },
 });
 
-const shape = { stormMs: Number(values.storm) * 1000, ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }) };
-const nodesText = values.nodes === undefined ? "" : ` --nodes ${values.nodes}`;
+const { nodes, faults } = values;
+const shape = {
+  stormMs: Number(values.storm) * 1000,
+  ...(nodes === undefined ? {} : { nodes: Number(nodes) }),
+  ...(faults === undefined ? {} : { faults: faults.split(",") }),
+};
+const shapeText = `${nodes === undefined ? "" : ` --nodes ${nodes}`}${faults === undefined ? "" : ` --faults "${faults}"`}`;
 const startedMs = performance.now();
 
 async function one(seed: number): Promise<number> {
@@ -47,7 +53,7 @@ async function many(): Promise<number> {
   const { totals, failure } = await runAll(workers, next);
   if (failure) {
     console.error(failure.text);
-    console.error(`seed ${failure.seed} failed; replay: npm run sim -- --seed ${failure.seed} --storm ${values.storm}${nodesText}`);
+    console.error(`seed ${failure.seed} failed; replay: npm run sim -- --seed ${failure.seed} --storm ${values.storm}${shapeText}`);
   }
   console.log(totals.text(performance.now() - startedMs, workers));
   console.log(failure ? "a violation" : "no violation");

@@ -42,6 +42,8 @@ export type RunOptions = {
 
 /** Turns of promises that an open needs at most, as long as it does not wait for the disk. */
 const OPEN_TURNS = 5000;
+/** By src/cluster/frames.ts. */
+const SNAPSHOT_FRAME = "s";
 
 export class Simulation implements Field {
   readonly world: World;
@@ -59,6 +61,7 @@ export class Simulation implements Field {
   private readonly faults: readonly Fault[];
   private readonly trace: ((line: string) => void) | undefined;
   private readonly writeWatches: Parameters<Field["onWrite"]>[0][] = [];
+  private readonly snapshotWatches: Parameters<Field["onSnapshot"]>[0][] = [];
   private readonly answerWatches: Parameters<Field["onAcknowledged"]>[0][] = [];
   private readonly downWatches: Parameters<Field["onDown"]>[0][] = [];
   private steps = 0;
@@ -97,7 +100,7 @@ export class Simulation implements Field {
       },
       started: (seen) => this.guard(() => this.judge.target.started(seen)),
       opened: (node) => node.observe(() => this.guard(() => this.judge.opened(node))),
-      sent: (node, to, message) => node.observe(() => this.guard(() => this.judge.sent(node, to, message))),
+      sent: (node, to, message) => this.sent(node, to, message),
       fatal: (node, error) => this.died(node, error),
       disk: (node, kind, delayMs) => {
         for (const watch of this.writeWatches) watch(node, kind, delayMs);
@@ -133,6 +136,17 @@ export class Simulation implements Field {
 
   onWrite(watch: Parameters<Field["onWrite"]>[0]): void {
     this.writeWatches.push(watch);
+  }
+
+  onSnapshot(watch: Parameters<Field["onSnapshot"]>[0]): void {
+    this.snapshotWatches.push(watch);
+  }
+
+  private sent(node: SimNode, to: string, message: readonly unknown[]): void {
+    node.observe(() => this.guard(() => this.judge.sent(node, to, message)));
+    if (message[0] !== SNAPSHOT_FRAME || this.snapshotWatches.length === 0) return;
+    const other = this.nodes.find(({ id }) => id === to);
+    if (other) for (const watch of this.snapshotWatches) watch(node, other);
   }
 
   onAcknowledged(watch: Parameters<Field["onAcknowledged"]>[0]): void {

@@ -34,6 +34,8 @@ export interface Field {
   onWrite(watch: (node: SimNode, kind: "write" | "sync", delayMs: number) => void): void;
   /** Every node between its lives: it has lost what was not durable, and is not started yet. */
   onDown(watch: (node: SimNode) => void): void;
+  /** Every frame of a snapshot that leaves a node, either way. */
+  onSnapshot(watch: (from: SimNode, to: SimNode) => void): void;
   /** Every change that a caller was told is done, with the node that told it. */
   onAcknowledged(watch: (node: SimNode) => void): void;
   /** The link between two nodes breaks and comes back: both ends are told. */

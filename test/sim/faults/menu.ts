@@ -9,6 +9,7 @@ import type { FaultClass } from "./fault.ts";
 import { handOvers, memberChurn } from "./members.ts";
 import { longPauses, pauses } from "./pauses.ts";
 import { aimedCrashes, crashes, crashLoops, fuses, lastWords, powerCuts } from "./power.ts";
+import { snapshotCrashes } from "./snapshots.ts";
 import { fullDisks } from "./space.ts";
 import { weathers } from "./weather.ts";
 
@@ -31,6 +32,7 @@ export const menu: readonly FaultClass[] = [
   failingDisks,
   fullDisks,
   damages,
+  snapshotCrashes,
   memberChurn,
   handOvers,
   clockRates,
