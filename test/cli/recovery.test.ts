@@ -99,7 +99,8 @@ test("recover tells, and changes nothing without --yes; without a node, or on da
 
 function cluster(role: string | undefined, term = 7): object {
   const members = [{ id: "b", role: "leader" }, ...(role === undefined ? [] : [{ id: "a", role }])];
-  return { cluster_id: "c1", name: "test", term, leader_id: "b", commit_index: 9, members: members.map((each) => ({ ...each, state: "up" })) };
+  const up = members.map((each) => ({ ...each, state: "up" }));
+  return { cluster_id: "c1", name: "test", term, leader_id: "b", commit_index: 9, members: up };
 }
 
 /** Whoever asks for the status is answered with one after the other, the last one for ever. */
@@ -177,7 +178,7 @@ test("resync touches nothing when the others do not answer, do not know the node
   await refused({}, 2, /a is the only member in its settings: name another one with --server/, single.flags);
 });
 
-test("no node starts on a directory that must not be started on, and none of the notes is lost on damage", async (t) => {
+test("no node starts on a directory that must not be started on, nor when the note cannot be read", { timeout: 30_000 }, async (t) => {
   const place = placed(t);
   used(place);
   writeStandstill(place.dataDir, { atMs: NOW_MS, reason: "a block of history fails its checksum", by: "damage" });
