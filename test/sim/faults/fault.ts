@@ -78,7 +78,9 @@ export function mayLose(field: Field, node: SimNode): boolean {
   if (node.damaged || !members.has(node.id)) return false;
   const damaged = nodes.filter((each) => each.damaged && members.has(each.id));
   const waiting = members.learners.filter((id) => willVote(members.newest.membership, id) && damaged.every((each) => each.id !== id));
-  return damaged.length + waiting.length < minority(field);
+  const leaving = members.mayLeave();
+  const whole = members.voters.filter((id) => id !== node.id && !leaving.has(id) && damaged.every((each) => each.id !== id));
+  return damaged.length + waiting.length < minority(field) && whole.length * 2 > members.voters.length;
 }
 
 /** How many nodes may be wrong or lost at a time. */

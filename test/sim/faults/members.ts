@@ -2,6 +2,7 @@
 // a disk is lost. Never so much at once that a majority of what is left could be gone.
 
 import type { MemberAddresses } from "../../../src/jobs/views.ts";
+import { willVote } from "../memberships.ts";
 import type { SimNode } from "../node.ts";
 import { mayLose, recurring } from "./fault.ts";
 import type { FaultClass, Field } from "./fault.ts";
@@ -47,9 +48,10 @@ function demote(field: Field): void {
 
 function remove(field: Field): void {
   const { members, world, operator, nodes } = field;
-  const isLearner = members.learners.length > 0 && world.chance(0.3);
+  const learners = members.learners.filter((id) => !willVote(members.newest.membership, id));
+  const isLearner = learners.length > 0 && world.chance(0.5);
   if (!isLearner && !canSpare(field)) return;
-  const id = world.pick(isLearner ? members.learners : members.voters);
+  const id = world.pick(isLearner ? learners : [...members.voters, ...members.learners]);
   operator.ask({ kind: "remove", id, force: world.chance(0.5) }, (outcome) => {
     const node = nodes.find((each) => each.id === id);
     // Some are stopped, some are forgotten and go on.
