@@ -17,13 +17,15 @@ export function progress({ stderr, system }: Io, what: string): Progress {
     const nowMs = system.monotonicMs();
     if (nowMs - shownMs < everyMs) return;
     shownMs = nowMs;
-    const line = `${what}: ${mebibytes(bytes)}, ${mebibytes((bytes * 1000) / (nowMs - beganMs))} a second`;
+    const line = `${what}: ${inWords(bytes)}, ${inWords((bytes * 1000) / (nowMs - beganMs))} a second`;
     stderr.write(stderr.isTTY === true ? `\r${line}   ` : `${line}\n`);
     isShown = true;
   };
   return { at, end: () => void (isShown && stderr.isTTY === true && stderr.write("\n")) };
 }
 
-export function mebibytes(bytes: number): string {
+/** "12 KiB", "3.25 MiB". */
+export function inWords(bytes: number): string {
+  if (bytes < MIB) return `${Math.ceil(bytes / 1024)} KiB`;
   return `${(bytes / MIB).toFixed(bytes < 10 * MIB ? 2 : 0)} MiB`;
 }

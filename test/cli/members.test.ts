@@ -32,10 +32,10 @@ const ADD = ["cluster", "add", "c", "--peer", "10.0.0.3:7600", "--api", "https:/
 test("add tells what happens meanwhile and waits until the member votes", async (t) => {
   const fake = await server(t, "POST /api/v1/cluster/members", learning, [learning, learning, voting]);
   const { code, stdout } = await ranWith(ADD, { env: fake.env });
-  assert.deepEqual([code, stdout], [
-    0,
-    "c is a learner: it votes when it has caught up; start it with `pawl start --join` if it does not run\nc is a voter\n",
-  ]);
+  assert.deepEqual(
+    [code, stdout],
+    [0, "c is a learner: it votes when it has caught up; start it with `pawl start --join` if it does not run\nc is a voter\n"],
+  );
   assert.deepEqual(fake.asked[0]?.body, { id: "c", peer: "10.0.0.3:7600", api: "https://10.0.0.3:7500", role: "voter" });
   assert.equal(fake.asked.length, 4);
 });
@@ -59,10 +59,14 @@ test("what does not come in time ends as unknown and says how to look (W1)", asy
 });
 
 test("remove, promote and transfer ask for what they say and wait for it", async (t) => {
-  const removal = await server(t, "DELETE /api/v1/cluster/members/c", learning, [learning, before]);
+  const removal = await server(t, "DELETE /api/v1/cluster/members/c", learning, [learning, learning, before]);
   const removed = await ranWith(["cluster", "remove", "c", "--force"], { env: removal.env });
   assert.deepEqual([removed.code, removed.stdout], [0, "c is no member any more; stop it if it still runs\n"]);
-  assert.equal(removal.asked[0]?.url, "/api/v1/cluster/members/c?force=true");
+  assert.equal(removal.asked[1]?.url, "/api/v1/cluster/members/c?force=true");
+  const mistyped = await ranWith(["cluster", "remove", "x"], {
+    env: (await server(t, "DELETE /api/v1/cluster/members/x", before, [before])).env,
+  });
+  assert.deepEqual([mistyped.code, mistyped.stderr], [4, "pawl: x is not a member; `pawl cluster status` lists them\n"]);
   const promotion = await server(t, "POST /api/v1/cluster/members/c/promote", learning, [voting]);
   assert.equal((await ranWith(["cluster", "promote", "c"], { env: promotion.env })).stdout, "c is a voter\n");
   const moved = cluster("b", { a: "voter", b: "leader" });
@@ -71,15 +75,24 @@ test("remove, promote and transfer ask for what they say and wait for it", async
   assert.deepEqual(named.asked[0]?.body, { to: "b" });
   const unnamed = await server(t, "POST /api/v1/cluster/transfer", before, [before, before, moved]);
   assert.equal((await ranWith(["cluster", "transfer"], { env: unnamed.env })).stdout, "b leads\n");
-  assert.deepEqual(unnamed.asked.map(({ body }) => body), [undefined, {}, undefined, undefined]);
+  assert.deepEqual(
+    unnamed.asked.map(({ body }) => body),
+    [undefined, {}, undefined, undefined],
+  );
 });
 
 test("refusals keep their exit codes", async (t) => {
   const refused = (code: string): Canned => ({ status: 409, body: { code, detail: "because", outcome: "rejected" } });
-  const cases = [["would_lose_quorum", 1], ["change_pending", 1], ["not_ready", 1], ["unknown_member", 4], ["already_member", 1]] as const;
+  const cases = [
+    ["would_lose_quorum", 1],
+    ["change_pending", 1],
+    ["not_ready", 1],
+    ["unknown_member", 4],
+    ["already_member", 1],
+  ] as const;
   for (const [code, expected] of cases) {
-    const fake = await fakeServer(t, { "DELETE /api/v1/cluster/members/c": refused(code) });
-    const ended = await ranWith(["cluster", "remove", "c"], { env: fake.env });
+    const fake = await fakeServer(t, { "POST /api/v1/cluster/members/c/promote": refused(code) });
+    const ended = await ranWith(["cluster", "promote", "c"], { env: fake.env });
     assert.deepEqual([ended.code, ended.stderr], [expected, "pawl: because\n"], code);
   }
 });

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { PawlError } from "../../base/errors.ts";
 import type { BackupSummary } from "../../offline.ts";
 import type { Context, GlobalOptions } from "../context.ts";
-import { mebibytes, progress } from "../progress.ts";
+import { inWords, progress } from "../progress.ts";
 
 export function addBackup(program: Command, context: Context): void {
   const backup = program
@@ -35,5 +35,5 @@ function tell(file: string, { header, end, fileBytes }: BackupSummary, { json }:
   const { cluster, clusterId, version } = header;
   const taken = new Date(header.takenAtMs).toISOString();
   if (json) return out.json({ file, bytes: fileBytes, cluster, cluster_id: clusterId, index: end.index, taken_at: taken, version });
-  out.line(`${file} is whole: ${mebibytes(fileBytes)}, cluster ${cluster} (${clusterId}) as of index ${end.index}, ${taken}`);
+  out.line(`${file} is whole: ${inWords(fileBytes)}, cluster ${cluster} (${clusterId}) as of index ${end.index}, ${taken}`);
 }

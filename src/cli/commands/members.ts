@@ -66,7 +66,11 @@ function add(id: string, options: AddOptions, context: Context): Promise<void> {
   }, options, context);
 }
 
-function remove(id: string, options: RemoveOptions, context: Context): Promise<void> {
+/** For the cluster it is done already; but who names nobody has mistyped. */
+async function remove(id: string, options: RemoveOptions, context: Context): Promise<void> {
+  if (memberOf(await context.connect(options).cluster.status(), id) === undefined) {
+    throw new PawlError("unknown_member", `${id} is not a member; \`pawl cluster status\` lists them`);
+  }
   return change({
     ask: (client) => client.cluster.remove(id, { force: options.force === true }),
     holds: (cluster) => memberOf(cluster, id) === undefined,
