@@ -87,6 +87,8 @@ export class SimNode {
   wasFullAtMs = Number.NEGATIVE_INFINITY;
   /** It was removed, and is not started again. */
   retired = false;
+  /** It was asked to be a member, later than to leave. */
+  wanted = false;
   process: Process | undefined;
   simFace: SimFace | undefined;
   assembled: Assembled | undefined;

@@ -31,12 +31,15 @@ function canSpare({ members }: Field): boolean {
 function add(field: Field, as: "voter" | "learner"): void {
   if (field.members.voters.length + field.members.learners.length >= VOTERS_MAX) return;
   const node = spare(field);
-  if (node) field.operator.ask({ kind: "add", member: addresses(node.id), as });
+  if (!node) return;
+  node.wanted = true;
+  field.operator.ask({ kind: "add", member: addresses(node.id), as });
 }
 
 function replace(field: Field): void {
   const node = spare(field);
   if (!node) return;
+  node.wanted = true;
   const id = field.world.pick(field.members.voters);
   field.operator.ask({ kind: "replace", id, member: addresses(node.id) });
 }
@@ -52,10 +55,14 @@ function remove(field: Field): void {
   const isLearner = learners.length > 0 && world.chance(0.5);
   if (!isLearner && !canSpare(field)) return;
   const id = world.pick(isLearner ? learners : [...members.voters, ...members.learners]);
+  const node = nodes.find((each) => each.id === id);
+  if (node) node.wanted = false;
   operator.ask({ kind: "remove", id, force: world.chance(0.5) }, (outcome) => {
-    const node = nodes.find((each) => each.id === id);
-    // Some are stopped, some are forgotten and go on.
-    if (node && outcome === "done" && world.chance(0.6)) world.at(world.pick([0, 3000]) * world.random(), () => field.retire(node));
+    // Some are stopped, unless they were asked back meanwhile; some are forgotten and go on.
+    const stop = (): void => {
+      if (node?.wanted === false) field.retire(node);
+    };
+    if (outcome === "done" && world.chance(0.6)) world.at(world.pick([0, 3000]) * world.random(), stop);
   });
 }
 
