@@ -157,6 +157,7 @@ export const limits = {
   markMs: 3_600_000,
   /** A mebibyte a second: a few gigabytes take some hours. */
   scrubStepBytes: 256 * KIB,
+  scrubFirstStepMs: 10,
   scrubStepMs: 250,
   scrubRestMs: 3_600_000,
   stateUpkeepMs: 60_000,

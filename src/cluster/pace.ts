@@ -7,7 +7,8 @@ export type Pace = {
   /** From the beginning of a leadership to its first mark, and from mark to mark. */
   readonly firstMarkMs: number;
   readonly markMs: number;
-  /** From one step of reading the disk again to the next, and from the end of a round to the next. */
+  /** From one step of reading the disk again to the next, in the first round and later, and from the end of a round to the next. */
+  readonly scrubFirstStepMs: number;
   readonly scrubStepMs: number;
   readonly scrubRestMs: number;
   /** How often a leader looks at retention and versions, and reads a page of rows that may be too old. */
@@ -20,6 +21,7 @@ export type Pace = {
 export const usualPace: Pace = {
   firstMarkMs: limits.firstMarkMs,
   markMs: limits.markMs,
+  scrubFirstStepMs: limits.scrubFirstStepMs,
   scrubStepMs: limits.scrubStepMs,
   scrubRestMs: limits.scrubRestMs,
   stateUpkeepMs: limits.stateUpkeepMs,

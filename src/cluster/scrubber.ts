@@ -1,6 +1,7 @@
 // Owns: when a running node reads again what it has stored, and that it does so for as long as it runs. What a round reads and compares
 // is src/storage/scrub.ts.
-// (W1) A step reads a bounded number of bytes, and the next one comes a while later: a round takes hours, and delays nothing.
+// (W1) A step reads a bounded number of bytes, and the next one comes a while later: a round takes hours, and delays nothing. The first
+//      round of a process is quicker: a start has not looked at cold rows and history, and what is damaged there should be known soon.
 // (W2) Damage ends the node as if it had been found at a start. So does a disk that cannot be read.
 // (W3) Before a database is closed the step under way is waited for, and there is no next one.
 
@@ -17,7 +18,7 @@ export class Scrubber {
   /** Over all stores, without damage. */
   rounds = 0;
   private readonly system: System;
-  private readonly pace: Pick<Pace, "scrubStepMs" | "scrubRestMs">;
+  private readonly pace: Pick<Pace, "scrubFirstStepMs" | "scrubStepMs" | "scrubRestMs">;
   private readonly scrubs: readonly Scrub[];
   private readonly failed: (error: unknown) => void;
   private at = 0;
@@ -25,7 +26,7 @@ export class Scrubber {
   private reading: Promise<void> = Promise.resolve();
   private stopped = false;
 
-  constructor(system: System, pace: Pick<Pace, "scrubStepMs" | "scrubRestMs">, scrubs: readonly Scrub[], failed: (error: unknown) => void) {
+  constructor(system: System, pace: Pick<Pace, "scrubFirstStepMs" | "scrubStepMs" | "scrubRestMs">, scrubs: readonly Scrub[], failed: (error: unknown) => void) {
     this.system = system;
     this.pace = pace;
     this.scrubs = scrubs;
@@ -33,7 +34,7 @@ export class Scrubber {
   }
 
   start(): void {
-    this.wait(this.pace.scrubStepMs);
+    this.wait(this.pace.scrubFirstStepMs);
   }
 
   private wait(forMs: number): void {
@@ -50,7 +51,8 @@ export class Scrubber {
     if (isEnd) this.at = (this.at + 1) % this.scrubs.length;
     const isRound = isEnd && this.at === 0;
     if (isRound) this.rounds++;
-    this.wait(isRound ? this.pace.scrubRestMs : this.pace.scrubStepMs);
+    const stepMs = this.rounds === 0 ? this.pace.scrubFirstStepMs : this.pace.scrubStepMs;
+    this.wait(isRound ? this.pace.scrubRestMs : stepMs);
   }
 
   /** Resolves when nothing is being read any more. */

@@ -6,7 +6,7 @@ import { Scrubber } from "../../src/cluster/scrubber.ts";
 import type { Scrub } from "../../src/cluster/scrubber.ts";
 import type { System } from "../../src/system.ts";
 
-const pace = { scrubStepMs: 10, scrubRestMs: 1000 };
+const pace = { scrubFirstStepMs: 1, scrubStepMs: 10, scrubRestMs: 1000 };
 
 function unexpected(error: unknown): void {
   throw error;
@@ -53,14 +53,14 @@ function store(name: string, steps: number, read: string[]): Scrub {
   };
 }
 
-test("stores are read one after the other, and a round is followed by a rest", async () => {
+test("stores are read one after the other, quickly at first, and a round is followed by a rest", async () => {
   const clock = new Clock();
   const read: string[] = [];
   const scrubber = new Scrubber(clock.system, pace, [store("state", 3, read), store("log", 2, read)], unexpected);
   scrubber.start();
   for (let ticks = 0; ticks < 6; ticks++) await clock.tick();
   assert.deepEqual(read, ["state", "state", "state", "log", "log", "state"]);
-  assert.deepEqual(clock.delays, [10, 10, 10, 10, 10, 1000, 10]);
+  assert.deepEqual(clock.delays, [1, 1, 1, 1, 1, 1000, 10]);
   assert.equal(scrubber.rounds, 1);
 });
 

@@ -15,6 +15,7 @@
 import { checksum } from "../../src/base/checksum.ts";
 import { coldKeys } from "../../src/jobs/cold.ts";
 import { decodeDefinition, decodeEnded, specOf } from "../../src/jobs/definition.ts";
+import { PawlError } from "../../src/base/errors.ts";
 import type { StoredEvent } from "../../src/jobs/eventlog.ts";
 import { definitionOf } from "../../src/jobs/executions.ts";
 import type { State } from "../../src/jobs/state.ts";
@@ -151,7 +152,10 @@ export class Judge {
     if (watched.checkedIndex === state.appliedIndex) return;
     watched.checkedIndex = state.appliedIndex;
     const due = this.reference.compared(state.appliedIndex);
-    demand(due === undefined || due === digest(state), "I4", `${node.id} differs from the reference at index ${state.appliedIndex}`);
+    if (due === undefined || due === digest(state)) return;
+    // A cold row that is not where it was is seen by the next comparison of sums, or when it is read again, whichever comes first.
+    demand(node.damaged, "I4", `${node.id} differs from the reference at index ${state.appliedIndex}`);
+    node.failed(new PawlError("quarantined", "its state differs from that of the others"));
   }
 
   /** At the end: every node that is up has the state of the reference, and the log, byte by byte. */

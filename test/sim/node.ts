@@ -30,7 +30,7 @@ export const RETENTION_DAYS = 2;
 const logBounds = { keepBytes: 8_000, maxBytes: 24_000 } as const;
 const upkeep = { stateUpkeepMs: 700, agingPageMs: 150, historyDropMs: 2_000 };
 /** What takes hours on a real node. */
-const pace: Pace = { firstMarkMs: 1_500, markMs: 4_000, scrubStepMs: 150, scrubRestMs: 3_000, ...upkeep };
+const pace: Pace = { firstMarkMs: 1_500, markMs: 4_000, scrubFirstStepMs: 30, scrubStepMs: 150, scrubRestMs: 3_000, ...upkeep };
 
 export type DiskWeather = {
   writeMs: number;
