@@ -14,11 +14,13 @@ export interface Scrub {
   step(maxBytes: number): boolean | Promise<boolean>;
 }
 
+type ScrubPace = Pick<Pace, "scrubFirstStepMs" | "scrubStepMs" | "scrubRestMs">;
+
 export class Scrubber {
   /** Over all stores, without damage. */
   rounds = 0;
   private readonly system: System;
-  private readonly pace: Pick<Pace, "scrubFirstStepMs" | "scrubStepMs" | "scrubRestMs">;
+  private readonly pace: ScrubPace;
   private readonly scrubs: readonly Scrub[];
   private readonly failed: (error: unknown) => void;
   private at = 0;
@@ -26,7 +28,7 @@ export class Scrubber {
   private reading: Promise<void> = Promise.resolve();
   private stopped = false;
 
-  constructor(system: System, pace: Pick<Pace, "scrubFirstStepMs" | "scrubStepMs" | "scrubRestMs">, scrubs: readonly Scrub[], failed: (error: unknown) => void) {
+  constructor(system: System, pace: ScrubPace, scrubs: readonly Scrub[], failed: (error: unknown) => void) {
     this.system = system;
     this.pace = pace;
     this.scrubs = scrubs;

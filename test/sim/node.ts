@@ -291,7 +291,7 @@ export class SimNode {
     const complete = (): void => {
       if (isDone) return;
       isDone = true;
-      run(fails ? new Error("EIO: simulated") : undefined);
+      run(fails ? new PawlError("io", "EIO: simulated", { outcome: "unknown" }) : undefined);
       world.promised();
     };
     if (isStalled) this.held.push(() => world.at(0, complete, process));
