@@ -58,7 +58,10 @@ function agrees(state: State, seen: Seen | undefined, mayEnd: boolean): boolean 
 
 type Step = { readonly at: number; readonly state: State };
 
-/** One way in which all calls fit, by their positions; undefined when there is none. */
+/** So many dead ends are looked at; a history with more (many calls of unknown outcome) is left undecided. */
+const DEAD_ENDS_MAX = 50_000;
+
+/** One way in which all calls fit, by their positions; undefined when there is none, and none of them when nobody knows in time. */
 export function linearize(calls: readonly Call[], mayEnd: boolean): number[] | undefined {
   const order = calls.map((_, at) => at).sort((a, b) => (calls[a] as Call).beganMs - (calls[b] as Call).beganMs);
   const done = new Uint8Array(calls.length);
@@ -77,6 +80,7 @@ export function linearize(calls: readonly Call[], mayEnd: boolean): number[] | u
       continue;
     }
     dead.add(keyOf(done, state));
+    if (dead.size > DEAD_ENDS_MAX) return [];
     const last = path.pop();
     if (last === undefined) return undefined;
     done[last.at] = 0;
