@@ -2,15 +2,13 @@
 // start is told by the face, where they start (src/worker/lateness.ts).
 
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
-import { liveState, liveStateNames } from "../jobs/livetable.ts";
 import { eventCode } from "../jobs/eventlog.ts";
-import { limits } from "../limits.ts";
+import { endings } from "../jobs/history.ts";
+import { liveState } from "../jobs/livetable.ts";
 import type { Assembled } from "./assemble.ts";
 
 /** From 0.1 ms to 10 s, each a seventh above the one before: fine enough to read percentiles from two scrapes. */
 const WRITE_BUCKETS_S = Array.from({ length: 88 }, (_, at) => Number((0.0001 * 1.14 ** at).toPrecision(3)));
-const endings = ["completed", "failed", "cancelled", "missed", "skipped", "unknown"] as const;
-const endingCodes = endings.map((ending) => eventCode[`execution.${ending}`]);
 
 export class CoreMetrics {
   private readonly core: Assembled;
@@ -19,11 +17,9 @@ export class CoreMetrics {
   private readonly applies: Counter;
   private readonly writes: Histogram;
   private readonly executions: Counter<"status">;
-  private readonly ended = new Float64Array(endings.length);
   private readonly endedBefore = new Float64Array(endings.length);
   private appliedBefore = 0;
   private longestWriteMs = 0;
-  private eventsBefore = 0;
 
   constructor(core: Assembled) {
     this.core = core;
@@ -49,25 +45,9 @@ export class CoreMetrics {
 
   /** Called after entries were applied. */
   applied(): void {
-    const { stats, state } = this.core.replica;
+    const { stats } = this.core.replica;
     this.applies.inc(stats.entriesApplied - this.appliedBefore);
     this.appliedBefore = stats.entriesApplied;
-    this.countEndings(state.events.count);
-  }
-
-  /** Looks at each new event once; most begin or complete an execution, so these are asked for first. */
-  private countEndings(count: number): void {
-    const { events } = this.core.replica.state;
-    const started = eventCode["execution.started"];
-    for (let number = Math.max(this.eventsBefore, count - limits.eventsKeptMax); number < count; number++) {
-      if (events.latenessOf(number, started) >= 0) continue;
-      for (let at = 0; at < endingCodes.length; at++) {
-        if (events.latenessOf(number, endingCodes[at] as number) < 0) continue;
-        this.ended[at] = (this.ended[at] as number) + 1;
-        break;
-      }
-    }
-    this.eventsBefore = count;
   }
 
   private set(name: string, help: string, value: number): void {
@@ -108,20 +88,16 @@ export class CoreMetrics {
   }
 
   private endings(): void {
+    const { counts } = this.core.replica.state.events;
     for (let at = 0; at < endings.length; at++) {
-      const ended = this.ended[at] as number;
+      const ended = counts[eventCode[`execution.${endings[at] as (typeof endings)[number]}`]] as number;
       this.executions.inc({ status: endings[at] as string }, ended - (this.endedBefore[at] as number));
       this.endedBefore[at] = ended;
     }
   }
 
   private liveGauges(): void {
-    const { live } = this.core.replica.state;
-    const counts = new Array<number>(liveStateNames.length).fill(0);
-    for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) {
-      const at = live.state[slot] as number;
-      counts[at] = (counts[at] as number) + 1;
-    }
+    const { counts } = this.core.replica.state.live;
     for (const name of ["queued", "running", "retrying", "cancelling"] as const) {
       this.set(`pawl_executions_${name}`, `Live executions that are ${name}.`, counts[liveState[name]] as number);
     }

@@ -38,6 +38,8 @@ export type StoredEvent = {
 };
 
 export class EventLog {
+  /** How many of each type there were, since the process began. */
+  readonly counts = new Float64Array(eventTypes.length);
   private readonly size: number;
   private readonly indexes: Float64Array;
   private readonly places: Uint32Array;
@@ -99,17 +101,12 @@ export class EventLog {
     this.tokens[at] = token;
     this.nodes[at] = node;
     this.scheduled[at] = scheduledAtMs;
+    this.counts[type] = (this.counts[type] as number) + 1;
     this.total++;
   }
 
   get count(): number {
     return this.total;
-  }
-
-  /** Start minus due time of an event of this type, by its number since the process began; -1 for others. */
-  latenessOf(number: number, type: number): number {
-    const at = number % this.size;
-    return this.types[at] === type ? Math.max(0, (this.atMs[at] as number) - (this.scheduled[at] as number)) : -1;
   }
 
   private position(number: number): EventPosition {

@@ -53,7 +53,7 @@ export function makeExecution(state: State, job: number, scheduledAtMs: number, 
 
 /** Ready to start from `atMs` on. */
 function queue(state: State, slot: number, atMs: number): void {
-  state.live.state[slot] = atMs > state.clockMs ? liveState.retrying : liveState.queued;
+  state.live.setState(slot, atMs > state.clockMs ? liveState.retrying : liveState.queued);
   state.live.timerAtMs[slot] = atMs;
   state.armLive(slot);
   state.live.rows.touch(slot);
@@ -67,7 +67,7 @@ export function startExecution(state: State, slot: number, node: NodeRow): void 
   live.attempt[slot] = (live.attempt[slot] as number) + 1;
   live.session[slot] = node.session;
   live.startedAtMs[slot] = state.clockMs;
-  live.state[slot] = liveState.running;
+  live.setState(slot, liveState.running);
   live.timerAtMs[slot] = state.clockMs + spec.timeoutMs + limits.timeoutGraceMs;
   state.armLive(slot);
   live.rows.touch(slot);
@@ -140,7 +140,7 @@ export function loseExecution(state: State, slot: number): void {
 export function cancelLive(state: State, slot: number): "cancelled" | "cancelling" {
   const { live } = state;
   if (live.state[slot] === liveState.running) {
-    live.state[slot] = liveState.cancelling;
+    live.setState(slot, liveState.cancelling);
     live.rows.touch(slot);
     state.watcher.stopped(live.sequence[slot] as number, live.token[slot] as number, live.session[slot] as number, "cancelled");
     return "cancelling";
@@ -184,7 +184,7 @@ export function endExecution(
   state.unlinkLive(slot);
   live.bySequence.remove(slot);
   const version = live.version[slot] as number;
-  live.state[slot] = liveState.none;
+  live.setState(slot, liveState.none);
   live.job[slot] = 0;
   live.rows.touch(slot);
   live.pool.free(slot);

@@ -37,6 +37,8 @@ export class LiveTable {
   readonly hash: Uint32Array;
   readonly nextOfJob: Uint32Array;
   readonly previousOfJob: Uint32Array;
+  /** Derived: rows by state, but for "none": counted as they change, since a million rows are too many to look through for each scrape. */
+  readonly counts = new Float64Array(liveStateNames.length);
 
   constructor(capacity: number, timers: Float64Array) {
     const size = capacity + 1;
@@ -68,6 +70,13 @@ export class LiveTable {
   /** The row of a live execution, 0 when it is not live. */
   find(sequence: number): number {
     return this.bySequence.find(sequenceHash(sequence), (row) => this.sequence[row] === sequence);
+  }
+
+  setState(row: number, to: number): void {
+    const from = this.state[row] as number;
+    this.counts[from] = (this.counts[from] as number) - 1;
+    this.counts[to] = (this.counts[to] as number) + 1;
+    this.state[row] = to;
   }
 
   /** Puts a row whose sequence is set into the index. */

@@ -272,6 +272,7 @@ export class State {
       assert(jobs.pool.has(live.job[slot] as number), `live execution ${live.sequence[slot]} belongs to no job`);
       live.pool.add(slot);
       live.index(slot);
+      live.counts[live.state[slot] as number] = (live.counts[live.state[slot] as number] as number) + 1;
       this.linkLive(slot);
       this.armLive(slot);
       const node = this.nodes.withSession(live.session[slot] as number);

@@ -91,6 +91,16 @@ function upOf(machine: Machine, node: string): Command {
   return { kind: "nodeUp", node, incarnation: 1, slots: 3, tags: [], held };
 }
 
+/** Live rows that are queued, running, retrying and cancelling, looked through one by one. */
+function rowsByState({ state: { live } }: Machine): number[] {
+  const found = [0, 0, 0, 0];
+  for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) {
+    const at = (live.state[slot] as number) - 1;
+    found[at] = (found[at] as number) + 1;
+  }
+  return found;
+}
+
 const steps = fc.array(
   fc.record({
     word: fc.constantFrom(...words), job: fc.integer({ min: 0, max: 1 }), pick: fc.integer({ min: 0, max: 12 }),
@@ -118,6 +128,7 @@ for (const seed of [1, 2, 3]) {
         }
         assert.deepEqual(history, steady.history);
         assert.deepEqual(other.image(), steady.image());
+        for (const machine of [steady, other]) assert.deepEqual([...machine.state.live.counts].slice(1), rowsByState(machine));
       }),
       { seed, numRuns: 40, endOnFailure: true },
     );
