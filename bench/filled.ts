@@ -1,0 +1,197 @@
+// Owns: data directories that already hold many schedules, for measuring what comes after: made through the real state, log and checkpoints,
+// without a node, its API and consensus, at the speed of one core. What is in one directory can be copied for the other voters.
+// (F1) Every job is a create in an entry, encoded and applied as any other. The log itself gets the entries of the last mebibytes only:
+//      those before are dropped behind a checkpoint anyway, and stand there without their data.
+// (F2) The mix: 60 % cron over 2,000 expressions in 20 zones, 30 % intervals, 10 % one-shots; payloads of 300 bytes; the first due times
+//      lie within the day that follows.
+
+import { makeDataDir } from "../src/config/identity.ts";
+import { encodeMembership } from "../src/raft/membership.ts";
+import { encodePlace } from "../src/cluster/members.ts";
+import { openStored } from "../src/cluster/stored.ts";
+import type { Stored } from "../src/cluster/stored.ts";
+import { ByteWriter } from "../src/base/bytes.ts";
+import { applyEntry } from "../src/jobs/apply.ts";
+import { beginEntry, encodeCommand } from "../src/jobs/command.ts";
+import type { JobSpec, ScheduleSpec } from "../src/jobs/spec.ts";
+import { limits } from "../src/limits.ts";
+import { planChange } from "../src/planner/changes.ts";
+import { ScheduleBook } from "../src/planner/schedulebook.ts";
+import type { Entry } from "../src/raft/types.ts";
+import { takeCheckpoint } from "../src/storage/checkpoint.ts";
+import type { StoredMembership } from "../src/storage/checkpointformat.ts";
+import { HistoryStore } from "../src/storage/history.ts";
+import { LevelDisk } from "../src/storage/leveldisk.ts";
+
+const MIB = 2 ** 20;
+const DAY_MS = 86_400_000;
+const JOBS_PER_ENTRY = 500;
+/** About what one create takes in the log. */
+const CREATE_BYTES = 850;
+const ROWS_PER_CHECKPOINT = 100_000;
+const ZONES = [
+  "UTC", "Europe/Berlin", "Europe/London", "Europe/Paris", "Europe/Madrid", "Europe/Warsaw", "Europe/Kyiv", "America/New_York",
+  "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Sao_Paulo", "America/Toronto", "Asia/Tokyo", "Asia/Seoul",
+  "Asia/Shanghai", "Asia/Singapore", "Asia/Kolkata", "Australia/Sydney", "Africa/Cairo",
+];
+
+export type Filling = {
+  readonly cluster: string;
+  readonly node: string;
+  /** All voters, with their places. */
+  readonly members: readonly { readonly id: string; readonly peer: string; readonly api: string }[];
+  readonly jobs: number;
+  /** Rows that changed since: as many as checkpoints hold beside the base pages while jobs fire. */
+  readonly fired: number;
+  /** Jobs that no checkpoint holds yet: a start applies them from the log. */
+  readonly unsaved: number;
+  readonly logKeepMib: number;
+  /** The time at which the jobs are made. */
+  readonly atMs: number;
+  readonly said?: (what: string) => void;
+};
+
+/** A share of the mix (F2) by the job's number. */
+export function mixedSpec(at: number, atMs: number): JobSpec {
+  const payload = { order: at, note: "x".repeat(280 - String(at).length) };
+  const rest = { payload, namespace: "default", description: "", labels: {}, paused: false };
+  return { schedule: scheduleOf(at, atMs), class: { ...sharedClass, priority: priorities[at % 3] as "medium" }, ...rest };
+}
+
+const priorities = ["high", "medium", "low"] as const;
+const sharedClass = {
+  jobType: "noop",
+  overlap: "allow",
+  misfire: { policy: "fire_once", withinMs: limits.misfireWithinDefaultMs, max: limits.misfireMaxDefault },
+  retry: { maxAttempts: 3, backoff: "exponential", initialMs: 1000, maxMs: 60_000, multiplier: 2, jitter: 0.1 },
+  timeoutMs: 60_000,
+  delivery: "at_least_once",
+  placement: { tags: [], mode: "any" },
+  hasPayload: true,
+} as const;
+
+function scheduleOf(at: number, atMs: number): ScheduleSpec {
+  const tenth = at % 10;
+  const spread = (at * 2_654_435_761) % DAY_MS;
+  if (tenth === 9) return { kind: "at", atMs: atMs + 60_000 + spread };
+  if (tenth >= 6) {
+    const everyMs = (Math.floor(at / 10) % 24 + 1) * 3_600_000;
+    return { kind: "every", everyMs, anchorMs: atMs + (spread % everyMs) };
+  }
+  const which = Math.floor(at / 10) % 2_000;
+  const days = which < 1_440 ? "*" : "1-6";
+  const expression = `${which % 60} ${Math.floor(which / 60) % 24} * * ${days}`;
+  const timezone = ZONES[Math.floor(at / 20_000) % ZONES.length] as string;
+  return { kind: "cron", expression, timezone, gap: "run_at_gap_end", overlap: "first" };
+}
+
+/** Fills a directory that holds nothing yet. */
+export async function fill(dataDir: string, filling: Filling): Promise<void> {
+  makeDataDir(dataDir, filling.cluster, filling.node);
+  const disk = new LevelDisk(dataDir, (run) => void setImmediate(run));
+  const capacity = { jobsMax: limits.jobsMax, liveMax: limits.liveExecutionsMax };
+  const stored = await openStored(disk, capacity, (run) => void setImmediate(run), (marks) => HistoryStore.open(disk.files, 0, marks));
+  const filler = new Filler(stored, filling);
+  await filler.run();
+  await stored.close();
+  await disk.close();
+}
+
+class Filler {
+  private readonly stored: Stored<HistoryStore>;
+  private readonly filling: Filling;
+  private readonly book: ScheduleBook;
+  private readonly membership: StoredMembership;
+  private entries: Entry[] = [];
+  private writes = 0;
+
+  constructor(stored: Stored<HistoryStore>, filling: Filling) {
+    this.stored = stored;
+    this.filling = filling;
+    this.book = new ScheduleBook(stored.state);
+    const places = new Map(filling.members.map(({ id, peer, api }) => [id, encodePlace({ peer, api })]));
+    const voters = [filling.members.map(({ id }) => id).sort()];
+    this.membership = { index: 0, bytes: encodeMembership({ voters, learners: [], places }) };
+  }
+
+  async run(): Promise<void> {
+    const { stored: { state }, filling } = this;
+    const ids = { kind: "bootstrap", clusterId: "filledfilledfilledaa", idSpace: "filledaa", shard: 0 } as const;
+    this.apply([encodeCommand({ ...ids, ...state.capacity })], true);
+    const keptFrom = filling.jobs - Math.ceil((filling.logKeepMib * MIB) / CREATE_BYTES);
+    const savedUpTo = filling.jobs - filling.unsaved;
+    await this.create(0, Math.max(0, savedUpTo), keptFrom);
+    await this.checkpoint();
+    for (let left = filling.fired; left > 0; left -= ROWS_PER_CHECKPOINT) {
+      this.touch(Math.min(left, ROWS_PER_CHECKPOINT));
+      await this.checkpoint();
+    }
+    await this.create(Math.max(0, savedUpTo), filling.jobs, keptFrom);
+    await this.flush();
+  }
+
+  private async create(from: number, to: number, keptFrom: number): Promise<void> {
+    const { filling: { atMs, said }, stored: { state, cold } } = this;
+    for (let at = from; at < to; at += JOBS_PER_ENTRY) {
+      const commands: Uint8Array[] = [];
+      for (let each = at; each < Math.min(to, at + JOBS_PER_ENTRY); each++) {
+        const change = { kind: "create", jobId: `job-${each}`, spec: mixedSpec(each, atMs) } as const;
+        commands.push(encodeCommand(planChange(state, this.book, change, undefined, atMs).command));
+      }
+      this.apply(commands, at >= keptFrom);
+      if (at >= keptFrom) await this.flush();
+      const changed = state.jobs.rows.changedRows() * state.jobs.rows.rowBytes + cold.changedBytes;
+      if (to < this.filling.jobs && changed >= limits.checkpointMaxBytes) await this.checkpoint();
+      if (at % 500_000 === 0) said?.(`${at} jobs`);
+    }
+  }
+
+  private apply(commands: readonly Uint8Array[], isKept: boolean): void {
+    const { state } = this.stored;
+    const out = new ByteWriter(MIB);
+    beginEntry(out, { clockMs: this.filling.atMs, elapsedMs: 1 });
+    for (const command of commands) out.raw(command);
+    const data = out.take();
+    const index = state.appliedIndex + 1;
+    for (const reply of applyEntry(state, index, data)) {
+      if (reply !== undefined && reply.kind !== "done") throw new Error(`entry ${index}: a create was answered ${JSON.stringify(reply)}`);
+    }
+    this.entries.push({ index, term: 1, kind: "command", data: isKept ? data : new Uint8Array(0) });
+  }
+
+  /** Rows all over the table change, as they do when jobs fire. */
+  private touch(count: number): void {
+    const { jobs, clockMs } = this.stored.state;
+    const used = jobs.rows.rowCount() - 1;
+    for (let i = 0; i < count; i++) {
+      const job = 1 + Math.floor(Math.random() * used);
+      jobs.lastAtMs[job] = clockMs - i;
+      jobs.rows.touch(job);
+    }
+    this.apply([], false);
+  }
+
+  private async flush(): Promise<void> {
+    const { log } = this.stored;
+    const { entries } = this;
+    if (entries.length === 0) return;
+    this.entries = [];
+    const hardState = { term: 1, vote: this.filling.members[0]?.id ?? this.filling.node, commit: entries.at(-1)?.index ?? 0 };
+    const write = { number: ++this.writes, truncateFrom: undefined, entries, hardState };
+    await done((each) => log.write(write, each));
+  }
+
+  private async checkpoint(): Promise<void> {
+    await this.flush();
+    const { state, store, history, log } = this.stored;
+    const index = state.appliedIndex;
+    const position = log.position();
+    const at = { appliedIndex: index, appliedTerm: 1, scalars: state.encodeScalars(), position, membership: this.membership };
+    await done((each) => takeCheckpoint(store, history, at, each));
+    log.compact(index, position.number, this.filling.logKeepMib * MIB);
+  }
+}
+
+function done(run: (each: (error?: Error) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => run((error) => (error === undefined ? resolve() : reject(error))));
+}
