@@ -1,10 +1,10 @@
 // Owns: the list of benchmarks. Each measures either "full", as docs/benchmarks.md reports it, or "smoke", a moment that shows that
-// the measurement itself works.
+// the measurement itself works. Beside each lies a text of the same name that says what is measured and what is not.
 
 import { benchCommands } from "./commands.ts";
 import { benchCommits } from "./commits.ts";
 import { benchExecutions, benchLateness } from "./executions.ts";
-import type { Figure } from "./figure.ts";
+import type { BenchOptions, Figure, Scale } from "./figure.ts";
 import { benchMemory } from "./memory.ts";
 import { benchRecovery } from "./recovery.ts";
 import { benchSchedule } from "./schedule.ts";
@@ -14,8 +14,12 @@ import { benchWheel } from "./wheel.ts";
 export type Bench = {
   readonly name: string;
   readonly about: string;
-  readonly run: (scale: "smoke" | "full") => Promise<Figure[]>;
+  /** One that is run for each of these, and kept apart as <name>-<nodes>. */
+  readonly nodes?: readonly (1 | 3)[];
+  readonly run: (scale: Scale, options: BenchOptions) => Promise<Figure[]>;
 };
+
+export type BenchRun = Omit<Bench, "nodes"> & { readonly nodes?: 1 | 3 };
 
 export const benches: readonly Bench[] = [
   { name: "wheel", about: "the timing wheel beside a binary heap", run: benchWheel },
@@ -28,3 +32,9 @@ export const benches: readonly Bench[] = [
   { name: "memory", about: "a million schedules on one node", run: benchMemory },
   { name: "recovery", about: "a restart and a join with a million schedules", run: benchRecovery },
 ];
+
+/** The runs of a benchmark: one, or one for each number of nodes. */
+export function runsOf({ nodes, ...bench }: Bench): BenchRun[] {
+  if (nodes === undefined) return [bench];
+  return nodes.map((count) => ({ ...bench, name: `${bench.name}-${count}`, nodes: count }));
+}

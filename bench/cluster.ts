@@ -15,8 +15,8 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const TOKEN = "benchmark-token-of-this-run-alone";
-const READY_MAX_MS = 30_000;
-const STOP_MAX_MS = 15_000;
+const READY_MAX_MS = 120_000;
+const STOP_MAX_MS = 30_000;
 
 export type BenchNode = {
   readonly id: string;
@@ -28,6 +28,9 @@ export type BenchNode = {
 
 export type ClusterOptions = { readonly nodes: 1 | 3; readonly slots?: number; readonly env?: Readonly<Record<string, string>> };
 
+/** A job type of these clusters that takes any payload and does nothing: bench/work.mjs. */
+export const WORK = "work";
+
 type Started = { readonly id: string; readonly api: string; readonly log: string; readonly child: ChildProcess; readonly atMs: number };
 
 export class BenchCluster {
@@ -36,10 +39,13 @@ export class BenchCluster {
   private readonly folder: string;
   private readonly started: Started[];
 
+  private readonly removed = (): void => rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+
   private constructor(folder: string, started: Started[], nodes: readonly BenchNode[]) {
     this.folder = folder;
     this.started = started;
     this.nodes = nodes;
+    process.once("exit", this.removed);
   }
 
   /** Resolves when every node is ready. */
@@ -65,15 +71,30 @@ export class BenchCluster {
     return this.nodes.toSorted((a, b) => Number(b.id === leader) - Number(a.id === leader));
   }
 
-  /** Kills a node without warning and starts it again on what it had. */
-  async restart({ id, api }: BenchNode): Promise<BenchNode> {
-    const at = this.started.findIndex((each) => each.id === id);
-    const { child } = this.started[at] as Started;
+  /** Kills a node without warning; resolves when its process is gone. */
+  async kill({ id }: BenchNode): Promise<void> {
+    const { child } = this.started.find((each) => each.id === id) as Started;
     const gone = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGKILL");
     await gone;
-    this.started[at] = startNode(this.folder, id, api, {});
-    return ready(this.started[at]);
+  }
+
+  /** Starts a node that was killed on what it had; resolves at once, when its process is there. */
+  startAgain({ id, api }: BenchNode): Omit<BenchNode, "readyMs"> & { readonly ready: Promise<BenchNode> } {
+    const at = this.started.findIndex((each) => each.id === id);
+    const again = startNode(this.folder, id, api, {});
+    this.started[at] = again;
+    return { id, api, pid: again.child.pid ?? 0, ready: ready(again) };
+  }
+
+  /** Kills a node and starts it again; resolves when it is ready. */
+  async restart(node: BenchNode): Promise<BenchNode> {
+    await this.kill(node);
+    return this.startAgain(node).ready;
+  }
+
+  dataDir({ id }: { readonly id: string }): string {
+    return join(this.folder, id);
   }
 
   /** Starts an empty node that joins the cluster; resolves when it is ready. The cluster must have been told of it. */
@@ -87,6 +108,7 @@ export class BenchCluster {
 
   /** Ends the processes in order and removes their folders. */
   async stop(): Promise<void> {
+    process.off("exit", this.removed);
     await stopAll(this.folder, this.started);
   }
 }
@@ -96,7 +118,8 @@ function settings(ids: readonly string[], ports: readonly number[], slots: numbe
     return `[[cluster.members]]\nid = "${id}"\npeer = "127.0.0.1:${ports[2 * at]}"\napi = "127.0.0.1:${ports[2 * at + 1]}"\n`;
   });
   const tables = `[cluster]\nname = "bench"\n${members.join("")}[auth]\nadmin_token_file = "token"\n[worker]\nslots = ${slots}\n`;
-  return `${tables}[log]\nlevel = "warn"\n`;
+  const plugin = `[[plugins]]\ntype = "${WORK}"\nmodule = "${join(root, "bench", "work.mjs")}"\n`;
+  return `${tables}[log]\nlevel = "warn"\n${plugin}`;
 }
 
 function startNode(

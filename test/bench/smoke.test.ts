@@ -3,20 +3,21 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { benches } from "../../bench/benches.ts";
+import { benches, runsOf } from "../../bench/benches.ts";
+import { nameOf } from "../../bench/figure.ts";
 import { percentiles } from "../../bench/scrape.ts";
 import { StartLateness } from "../../src/worker/lateness.ts";
 
 describe("each benchmark runs in small", () => {
-  for (const { name, run } of benches) {
-    test(name, { timeout: 30_000 }, async () => {
-      const figures = await run("smoke");
+  for (const { name, nodes, run } of benches.flatMap(runsOf)) {
+    test(name, { timeout: 60_000 }, async () => {
+      const figures = await run("smoke", nodes === undefined ? {} : { nodes });
       assert.ok(figures.length > 0, "it gives figures");
       for (const { figure, value, unit } of figures) {
         assert.ok(figure !== "" && unit !== "", "a figure has a name and a unit");
         assert.ok(Number.isFinite(value) && value >= 0, `${figure} is ${value}`);
       }
-      const names = figures.map(({ figure }) => figure);
+      const names = figures.map(nameOf);
       assert.deepEqual(names, [...new Set(names)], "no two figures share a name");
     });
   }

@@ -1,0 +1,106 @@
+// Owns: the lines of NDJSON that benchmarks load, each a job by its number. They are put together from texts, since a loader that makes
+// objects and serializes them costs more than the node that it measures.
+// (L1) A line is a function of the job's number and the run's time alone.
+
+import { WORK } from "./cluster.ts";
+
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const EPOCH_MS = Date.UTC(2026, 0, 1);
+const HEAD_MAX_BYTES = 256;
+const EXPRESSIONS = 2_000;
+const ZONES = [
+  "UTC", "Europe/Berlin", "Europe/London", "Europe/Paris", "Europe/Madrid", "Europe/Warsaw", "Europe/Kyiv", "America/New_York",
+  "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Sao_Paulo", "America/Toronto", "Asia/Tokyo", "Asia/Seoul",
+  "Asia/Shanghai", "Asia/Singapore", "Asia/Kolkata", "Australia/Sydney", "Africa/Cairo",
+] as const;
+const PRIORITIES = ["high", "medium", "low"] as const;
+/** A payload of 300 bytes of JSON. */
+const PAYLOAD = `{"note":"${"x".repeat(289)}"}`;
+
+/** What is loaded: `mix` for the figures with many schedules, `ticks` for those of executions, `burst` for what is due at once. */
+export type Kind = "mix" | "ticks" | "burst" | "distant";
+
+type Line = {
+  /** The n-th job up to `tail`. `atMs` is the time of the run; of a burst, the second in which all are due. */
+  readonly head: (at: number, atMs: number) => string;
+  /** The same for all. */
+  readonly tail: string;
+};
+
+const line: Readonly<Record<Kind, Line>> = {
+  mix: {
+    head: (at, atMs) => `{"job_id":"job-${at}","job_type":"${WORK}",${scheduleOf(at, atMs)},"priority":"${PRIORITIES[at % 3]}"`,
+    tail: `,"payload":${PAYLOAD}}\n`,
+  },
+  ticks: {
+    head: (at) => `{"job_id":"tick-${at}","job_type":"noop","schedule":{"every":"PT1S","anchor":"${instant(EPOCH_MS + ((at * 617) % 1000))}"`,
+    tail: "}}\n",
+  },
+  burst: {
+    head: (at, atMs) => {
+      const priority = burstPriority(at);
+      const due = instant(atMs + ((at * 617) % 1000));
+      return `{"job_id":"burst-${priority}-${at}","priority":"${PRIORITIES[priority]}","schedule_time":"${due}"`;
+    },
+    tail: ',"job_type":"noop"}\n',
+  },
+  distant: {
+    head: (at) => `{"job_id":"distant-${at}","schedule":{"cron":"${at % 60} ${Math.floor(at / 60) % 24} 1 1 *","timezone":"Asia/Tokyo"}`,
+    tail: `,"job_type":"${WORK}","payload":${PAYLOAD}}\n`,
+  },
+};
+
+/** The lines of the jobs from `from` to before `to`: about 1.5 us each. */
+export function linesOf(kind: Kind, from: number, to: number, atMs: number): Buffer {
+  const { head, tail } = line[kind];
+  const end = Buffer.from(tail);
+  const body = Buffer.allocUnsafe((to - from) * (HEAD_MAX_BYTES + end.length));
+  let bytes = 0;
+  for (let at = from; at < to; at++) {
+    bytes += body.write(head(at, atMs), bytes, "latin1");
+    body.set(end, bytes);
+    bytes += end.length;
+  }
+  return body.subarray(0, bytes);
+}
+
+/** 0 for high to 2 for low: each a third, in no order of the due times. */
+export function burstPriority(at: number): 0 | 1 | 2 {
+  return (Math.floor(at / 1000) % 3) as 0 | 1 | 2;
+}
+
+/** "2026-11-21T18:40:13.391Z", from tables: `toISOString` costs as much as the rest of a line. */
+function instant(atMs: number): string {
+  const day = Math.floor(atMs / DAY_MS);
+  if (day !== knownDay) {
+    knownDay = day;
+    dayText = new Date(day * DAY_MS).toISOString().slice(0, 11);
+  }
+  const ms = atMs - day * DAY_MS;
+  const ofSecond = ms % 1000;
+  return dayText + (secondTexts[(ms - ofSecond) / 1000] as string) + (msTexts[ofSecond] as string);
+}
+
+let knownDay = Number.NaN;
+let dayText = "";
+const secondTexts = Array.from({ length: 86_400 }, (_, second) => new Date(second * 1000).toISOString().slice(11, 20));
+const msTexts = Array.from({ length: 1000 }, (_, ms) => `${String(ms).padStart(3, "0")}Z`);
+
+/**
+ * 60 % cron (2,000 expressions, one time of the day each, in 20 zones), 30 % intervals of 1 to 24 hours, 10 % one-shots; all within a day.
+ * The same mix as in bench/filled.ts, which writes it into a data directory without a node.
+ */
+function scheduleOf(at: number, atMs: number): string {
+  const tenth = at % 10;
+  const spread = (at * 2_654_435_761) % DAY_MS;
+  if (tenth === 9) return `"schedule_time":"${instant(atMs + 60_000 + spread)}"`;
+  if (tenth >= 6) {
+    const hours = (Math.floor(at / 10) % 24) + 1;
+    return `"schedule":{"every":"PT${hours}H","anchor":"${instant(atMs + (spread % (hours * HOUR_MS)))}"}`;
+  }
+  const which = Math.floor(at / 10) % EXPRESSIONS;
+  const days = which < 1_440 ? "*" : "1-6";
+  const zone = ZONES[Math.floor(at / (10 * EXPRESSIONS)) % ZONES.length];
+  return `"schedule":{"cron":"${which % 60} ${Math.floor(which / 60) % 24} * * ${days}","timezone":"${zone}"}`;
+}

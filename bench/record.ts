@@ -1,0 +1,82 @@
+// Owns: what a run leaves in docs/benchmarks/<name>.json: the figures, and what they must be read with: machine, versions, commit, date,
+// load of the machine before and after, duration and sizes. bench/docs.ts makes docs/benchmarks.md of them.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BenchOptions, Figure, Scale } from "./figure.ts";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+export type Machine = {
+  readonly processor: string;
+  readonly cores: number;
+  readonly memoryGib: number;
+  readonly system: string;
+  readonly node: string;
+};
+
+export type BenchRecord = {
+  readonly bench: string;
+  readonly scale: Scale;
+  /** Sizes that the command line asked for instead of the benchmark's own. */
+  readonly options: BenchOptions;
+  readonly date: string;
+  /** The commit that was measured; with "+" when files differed from it. */
+  readonly commit: string;
+  readonly machine: Machine;
+  /** Of the minute before the run and of the minute at its end, ours included. */
+  readonly loadBefore: number;
+  readonly loadAfter: number;
+  readonly seconds: number;
+  readonly figures: readonly Figure[];
+};
+
+export function thisMachine(): Machine {
+  return {
+    processor: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    memoryGib: Math.round(totalmem() / 2 ** 30),
+    system: `${type()} ${/^\d+\.\d+/.exec(release())?.[0] ?? release()}`,
+    node: process.version.slice(1),
+  };
+}
+
+export function loadNow(): number {
+  return Math.round((loadavg()[0] ?? 0) * 100) / 100;
+}
+
+function commit(): string {
+  const git = (...args: string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
+  try {
+    return git("rev-parse", "--short=9", "HEAD") + (git("status", "--porcelain", "--", "src") === "" ? "" : "+");
+  } catch {
+    return "unknown";
+  }
+}
+
+export type Run = Pick<BenchRecord, "bench" | "scale" | "options" | "loadBefore" | "seconds" | "figures">;
+
+function fileOf(bench: string): string {
+  return join(root, "docs", "benchmarks", `${bench}.json`);
+}
+
+/** One figure a line, so that what a later run changes can be seen. */
+export function writeRecord(run: Run): string {
+  const { figures, ...about } = run;
+  const head = { ...about, loadAfter: loadNow(), date: new Date().toISOString().slice(0, 16) + "Z", commit: commit(), machine: thisMachine() };
+  const lines = figures.map((each) => `    ${JSON.stringify(each)}`).join(",\n");
+  const text = `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "figures": [\n${lines}\n  ]\n}\n`;
+  const file = fileOf(run.bench);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  return file;
+}
+
+/** Undefined when none was kept. */
+export function readRecord(bench: string): BenchRecord | undefined {
+  const file = fileOf(bench);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as BenchRecord) : undefined;
+}
