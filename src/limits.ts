@@ -62,6 +62,7 @@ export const limits = {
   everyMinMs: 1_000,
   everyMaxMs: 40 * 365 * 86_400_000,
   compiledSchedulesMax: 16_384,
+  sharedClassesMax: 1_024,
   zoneYearsMax: 128,
 
   // Consensus.

@@ -1,6 +1,7 @@
 // Owns: how a request body becomes a value, and the hash by which a repeated request is known to be the same. What the value
 // means is said by its schema.
-// (A8) Depth and number of keys are counted in the text before anything is built from it; the names that reach prototypes are refused.
+// (A8) Depth and number of keys are bounded, and counted in the text of a large body before anything is built from it; the names that reach
+//      prototypes are refused.
 
 import { hash } from "node:crypto";
 import { utf8Text } from "../base/bytes.ts";
@@ -10,17 +11,23 @@ import { limits } from "../limits.ts";
 const QUOTE = 0x22;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
-/** With the flag u a surrogate matches only where its other half is missing. */
-const HALF_PAIR = /\p{Surrogate}/u;
+const BOM = 0xfeff;
+/** A text so short cannot have too many keys, and what is built from it is small however deep it is nested. */
+const SHORT_CHARS = 16 * 1024;
 const forbiddenNames: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
 /** The value of a JSON body; undefined for an empty one. Throws invalid, naming the field where there is one. */
 export function parseBody(body: Uint8Array): unknown {
   if (body.length === 0) return undefined;
-  const text = decode(body);
-  checkShape(text);
-  const value = parse(text);
-  checkValue(value, "");
+  return parseText(decode(body), "the body");
+}
+
+/** As parseBody; `what` is what the text is called when it is refused. */
+export function parseText(text: string, what: string): unknown {
+  if (text.length > SHORT_CHARS) checkShape(text, what);
+  const value = parse(text, what);
+  // One walk without a path; where it fails, a second one finds out why.
+  if (!isSound(value, 0)) checkValue(value, "", 0, what);
   return value;
 }
 
@@ -32,16 +39,16 @@ function decode(body: Uint8Array): string {
   }
 }
 
-function parse(text: string): unknown {
+function parse(text: string, what: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.charCodeAt(0) === BOM ? text.slice(1) : text);
   } catch (error) {
-    throw new PawlError("invalid", "the body is not well-formed JSON", { cause: error });
+    throw new PawlError("invalid", `${what} is not well-formed JSON`, { cause: error });
   }
 }
 
 /** Counts brackets and colons outside of strings, so that a bomb is refused before it costs memory (A8). */
-function checkShape(text: string): void {
+function checkShape(text: string, what: string): void {
   let depth = 0;
   let keys = 0;
   for (let i = 0; i < text.length; i++) {
@@ -50,9 +57,9 @@ function checkShape(text: string): void {
     else if (char === COLON) keys++;
     else if ((char | 0x20) === 0x7b) depth++;
     else if ((char | 0x20) === 0x7d) depth--;
-    if (depth > limits.jsonMaxDepth) throw new PawlError("invalid", `the body is nested deeper than ${limits.jsonMaxDepth} levels`);
+    if (depth > limits.jsonMaxDepth) refuseDepth(what);
   }
-  if (keys > limits.jsonMaxKeys) throw new PawlError("invalid", `the body has more than ${limits.jsonMaxKeys} keys`);
+  if (keys > limits.jsonMaxKeys) throw new PawlError("invalid", `${what} has more than ${limits.jsonMaxKeys} keys`);
 }
 
 function endOfString(text: string, start: number): number {
@@ -61,19 +68,41 @@ function endOfString(text: string, start: number): number {
   return at;
 }
 
+function refuseDepth(what: string): never {
+  throw new PawlError("invalid", `${what} is nested deeper than ${limits.jsonMaxDepth} levels`);
+}
+
+/** Whether checkValue would find nothing. */
+function isSound(value: unknown, depth: number): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null) return true;
+  if (depth >= limits.jsonMaxDepth) return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isSound(value[i], depth + 1)) return false;
+    return true;
+  }
+  const fields = value as Readonly<Record<string, unknown>>;
+  for (const name in fields) {
+    if (forbiddenNames.has(name) || !name.isWellFormed() || !isSound(fields[name], depth + 1)) return false;
+  }
+  return true;
+}
+
 /** What JSON allows but nobody downstream could keep unchanged is refused here: half surrogates and numbers beyond a double. */
-function checkValue(value: unknown, field: string): void {
-  if (typeof value === "string" && HALF_PAIR.test(value)) refuse(field, "text with half a surrogate pair");
+function checkValue(value: unknown, field: string, depth: number, what: string): void {
+  if (typeof value === "string" && !value.isWellFormed()) refuse(field, "text with half a surrogate pair");
   if (typeof value === "number" && !Number.isFinite(value)) refuse(field, "a number out of range");
   if (typeof value !== "object" || value === null) return;
+  if (depth >= limits.jsonMaxDepth) refuseDepth(what);
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) checkValue(value[i], `${field}.${i}`);
+    for (let i = 0; i < value.length; i++) checkValue(value[i], `${field}.${i}`, depth + 1, what);
     return;
   }
   for (const [name, inner] of Object.entries(value)) {
     if (forbiddenNames.has(name)) refuse(`${field}.${name}`, "a forbidden name");
-    if (HALF_PAIR.test(name)) refuse(field, "a name with half a surrogate pair");
-    checkValue(inner, `${field}.${name}`);
+    if (!name.isWellFormed()) refuse(field, "a name with half a surrogate pair");
+    checkValue(inner, `${field}.${name}`, depth + 1, what);
   }
 }
 
@@ -84,10 +113,15 @@ function refuse(path: string, what: string): never {
 
 /** SHA-256, in hex, over values written with sorted keys: equal for requests that differ in spacing and order alone. */
 export function canonicalHash(...values: readonly unknown[]): string {
-  return hash("sha256", JSON.stringify(values, sortedKeys));
+  return hash("sha256", JSON.stringify(sorted(values)));
 }
 
-function sortedKeys(_name: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+/** A copy with sorted keys. A function handed to JSON.stringify would cost several times as much. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(sorted);
+  const fields = value as Readonly<Record<string, unknown>>;
+  const copy: Record<string, unknown> = {};
+  for (const name of Object.keys(fields).sort()) copy[name] = sorted(fields[name]);
+  return copy;
 }

@@ -29,23 +29,39 @@ export function jobSpecOf(body: NewJobBody, known: Known, nowMs: number): JobSpe
   known.validatePayload(body.job_type, payload);
   return {
     schedule,
-    class: {
-      jobType: body.job_type,
-      priority: body.priority ?? "medium",
-      overlap: overlapOf(body.overlap) ?? (schedule.kind === "at" ? "allow" : "skip"),
-      misfire: misfireOf(body.misfire ?? {}),
-      retry: retryOf(body.retry ?? {}),
-      timeoutMs: timeoutOf(body.timeout) ?? limits.timeoutDefaultMs,
-      delivery: body.delivery ?? "at_least_once",
-      placement: { ...placementDefault, ...body.placement },
-      hasPayload: carriesPayload(payload),
-    },
+    class: classOf(body, schedule.kind === "at", carriesPayload(payload)),
     payload,
     namespace: body.namespace ?? "default",
     description: body.description ?? "",
     labels: body.labels ?? {},
     paused: body.paused ?? false,
   };
+}
+
+const sharedClasses = new Map<string, ClassSpec>();
+
+/** Equal bodies get the same object: whoever handles many jobs recognises it without comparing. */
+function classOf(body: NewJobBody, isOneShot: boolean, hasPayload: boolean): ClassSpec {
+  const { job_type, priority, overlap, delivery, misfire, retry, timeout, placement } = body;
+  const isPlain = misfire === undefined && retry === undefined && timeout === undefined && placement === undefined;
+  const rest = isPlain ? "" : JSON.stringify([misfire, retry, timeout, placement]);
+  const key = `${priority} ${overlap} ${delivery} ${isOneShot} ${hasPayload} ${rest}${job_type}`;
+  const known = sharedClasses.get(key);
+  if (known !== undefined) return known;
+  const made: ClassSpec = {
+    jobType: job_type,
+    priority: priority ?? "medium",
+    overlap: overlapOf(overlap) ?? (isOneShot ? "allow" : "skip"),
+    misfire: misfireOf(misfire ?? {}),
+    retry: retryOf(retry ?? {}),
+    timeoutMs: timeoutOf(timeout) ?? limits.timeoutDefaultMs,
+    delivery: delivery ?? "at_least_once",
+    placement: { ...placementDefault, ...placement },
+    hasPayload,
+  };
+  if (sharedClasses.size >= limits.sharedClassesMax) sharedClasses.clear();
+  sharedClasses.set(key, made);
+  return made;
 }
 
 /** What a change names. Fields that are objects are replaced whole; what is absent in them gets its default. */
@@ -78,9 +94,27 @@ function requireType(jobType: string, known: Known): void {
 }
 
 function payloadOf(payload: unknown): unknown {
+  if (roomLeft(payload, limits.payloadMaxBytes) >= 0) return payload;
   const bytes = Buffer.byteLength(JSON.stringify(payload));
   if (bytes > limits.payloadMaxBytes) throw refused("payload", `${bytes} bytes, at most ${limits.payloadMaxBytes} are kept`, "too_large");
   return payload;
+}
+
+/** What a character takes in JSON at most, as \u0000 does, and what a number, a word or the marks around a field do. */
+const CHAR_BYTES = 6;
+const PLAIN_BYTES = 32;
+
+/** How much of a room a value surely leaves as JSON; less than nothing when it may not fit. Cheap, as most payloads are small. */
+function roomLeft(value: unknown, room: number): number {
+  if (typeof value === "string") return room - CHAR_BYTES * value.length - PLAIN_BYTES;
+  let left = room - PLAIN_BYTES;
+  if (typeof value !== "object" || value === null) return left;
+  const fields = value as Readonly<Record<string, unknown>>;
+  for (const name in fields) {
+    left = roomLeft(fields[name], left - CHAR_BYTES * name.length);
+    if (left < 0) return left;
+  }
+  return left;
 }
 
 function overlapOf(overlap: NewJobBody["overlap"]): "skip" | "allow" | undefined {

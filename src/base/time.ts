@@ -3,6 +3,8 @@
 import { Duration } from "luxon";
 import { PawlError } from "./errors.ts";
 
+/** The usual durations, in whole numbers; Luxon, which reads the others, takes ten times as long. */
+const PLAIN_DURATION = /^P(?=[\dT])(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?$/;
 const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
 
 /** Milliseconds of an RFC 3339 instant with offset; sub-millisecond digits are cut. Leap seconds (:60) are refused. */
@@ -30,6 +32,11 @@ export function formatInstant(atMs: number): string {
 
 /** Milliseconds of an ISO 8601 duration of weeks, days, hours, minutes and seconds. Months and years have no fixed length: refused. */
 export function parseDuration(value: string, field: string): number {
+  const plain = PLAIN_DURATION.exec(value);
+  if (plain !== null) {
+    const [, days = 0, hours = 0, minutes = 0, seconds = 0] = plain;
+    return (((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+  }
   const duration = Duration.fromISO(value);
   const fixed = duration.isValid && !/^[-+]?P(?:[^T]*[YM])/.test(value);
   const ms = fixed ? duration.toMillis() : Number.NaN;

@@ -4,7 +4,8 @@
 // Invariants
 //  S1 A spec is refused with a PawlError that names the field and the reason, or it compiles and fires at least once within
 //     scheduleHorizonYears of REFERENCE_MS. Whether it still fires after a given now is for nextAfter to say.
-//  S2 Specs with the same expression, zone and policies share one compiled schedule, and with it the latest answer (C5).
+//  S2 Specs with the same expression, zone and policies share one compiled schedule, and with it the latest answer (C5). Equal cron
+//     texts are one spec, the same object: whoever handles many jobs recognises it without comparing texts.
 
 import { PawlError } from "../base/errors.ts";
 import { parseDuration } from "../base/time.ts";
@@ -21,6 +22,7 @@ export type { Schedule, ScheduleSpec } from "./spec.ts";
 const REFERENCE_MS = 1_767_225_600_000;
 
 const compiled = new Map<string, CronSchedule>();
+const parsed = new Map<string, ScheduleSpec>();
 
 /** Throws PawlError "invalid" (wrong shape) or "unprocessable" (can never fire), with the field as the API names it. */
 export function compileSchedule(spec: ScheduleSpec): Schedule {
@@ -40,6 +42,9 @@ export function compileSchedule(spec: ScheduleSpec): Schedule {
  * becomes an interval anchored at 1970-01-01T00:00Z, so that it needs no clock and `@every PT1H` runs on the hour.
  */
 export function parseCron(expression: string, timezone: string, gap: GapPolicy, overlap: OverlapPolicy): ScheduleSpec {
+  const key = cronKey(expression, timezone, gap, overlap);
+  const known = parsed.get(key);
+  if (known !== undefined) return known;
   const text = normalised(expression);
   const every = /^@every(?: (.*))?$/.exec(text);
   const spec: ScheduleSpec =
@@ -48,7 +53,13 @@ export function parseCron(expression: string, timezone: string, gap: GapPolicy, 
       : { kind: "every", everyMs: requireInterval(parseEvery(every[1] ?? ""), "schedule.cron"), anchorMs: 0 };
   zoneOf(timezone);
   compileSchedule(spec);
+  keep(parsed, key, spec);
   return spec;
+}
+
+/** No expression and no zone that is good has a bar in it. */
+function cronKey(expression: string, timezone: string, gap: GapPolicy, overlap: OverlapPolicy): string {
+  return `${expression}|${timezone}|${gap}|${overlap}`;
 }
 
 /**
@@ -72,23 +83,26 @@ export function countBetween(schedule: Schedule, fromMs: number, toMs: number, m
 }
 
 function compileCron(expression: string, timezone: string, gap: GapPolicy, overlap: OverlapPolicy): CronSchedule {
-  const key = `${expression}|${timezone}|${gap}|${overlap}`;
+  const key = cronKey(expression, timezone, gap, overlap);
   const known = compiled.get(key);
   if (known !== undefined) return known;
   const schedule = new CronSchedule(parseFields(normalised(expression)), zoneOf(timezone), gap, overlap);
   if (schedule.nextAfter(REFERENCE_MS) === undefined) {
     throw refused(`${JSON.stringify(expression)} never fires in ${timezone} within ${limits.scheduleHorizonYears} years`, "unprocessable");
   }
-  if (compiled.size >= limits.compiledSchedulesMax) forgetOldest();
-  compiled.set(key, schedule);
+  keep(compiled, key, schedule);
   return schedule;
 }
 
-function forgetOldest(): void {
-  for (const key of compiled.keys()) {
-    compiled.delete(key);
-    return;
+/** The oldest makes room. */
+function keep<T>(known: Map<string, T>, key: string, value: T): void {
+  if (known.size >= limits.compiledSchedulesMax) {
+    for (const oldest of known.keys()) {
+      known.delete(oldest);
+      break;
+    }
   }
+  known.set(key, value);
 }
 
 const GO_DURATION = /^(?:\d+(?:\.\d+)?(?:ms|[smhd]))+$/;
