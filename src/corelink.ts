@@ -8,7 +8,7 @@ import { hash } from "node:crypto";
 import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { Registry, collectDefaultMetrics } from "prom-client";
-import type { Backend, OutputPart } from "./api/backend.ts";
+import type { Backend, BulkReply, OutputPart } from "./api/backend.ts";
 import { PawlError } from "./base/errors.ts";
 import { CoreWatch } from "./cluster/corewatch.ts";
 import { received } from "./cluster/port.ts";
@@ -82,8 +82,8 @@ export class CoreLink {
     this.outputs = outputs;
   }
 
-  private post(message: FaceToCore): void {
-    if (!this.ended) this.worker.postMessage(message);
+  private post(message: FaceToCore, transferred: ArrayBuffer[] = []): void {
+    if (!this.ended) this.worker.postMessage(message, transferred);
   }
 
   results(batch: ResultBatch): void {
@@ -166,6 +166,7 @@ export class CoreLink {
     collectDefaultMetrics({ register: faceMetrics, prefix: "pawl_" });
     return {
       change: (change, origin) => this.change(change, origin),
+      bulk: (batch, origin) => this.bulk(batch, origin),
       query: (query, consistency) => this.query(query, consistency),
       cluster: {
         change: (request) => this.changeCluster({ kind: "membership", id: ++this.lastId, request }),
@@ -197,6 +198,16 @@ export class CoreLink {
       this.outgoing.push({ id, text: JSON.stringify(change), key: keyOf(origin) });
       if (this.outgoing.length === 1) queueMicrotask(() => this.sendChanges());
     });
+  }
+
+  private async bulk(batch: Uint8Array<ArrayBuffer>, origin: ChangeOrigin): Promise<BulkReply> {
+    if (this.ended || this.stopping) throw new PawlError("unavailable", "this node is stopping; ask another one");
+    const id = ++this.lastId;
+    const { index, refused = [] } = await new Promise<ChangeReply>((resolve, reject) => {
+      this.changes.set(id, { resolve, reject });
+      this.post({ kind: "bulk", id, batch, key: keyOf(origin) }, [batch.buffer]);
+    });
+    return { index, refused };
   }
 
   private sendChanges(): void {

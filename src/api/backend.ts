@@ -6,6 +6,7 @@
 //      although `oldest` lies after `after`. Without `after` only `newest` of the answer is looked at.
 // (A3) A filter speaks the public status words: "queued" also finds retrying executions, "running" also cancelling ones.
 
+import type { RefusedJob } from "../jobs/reply.ts";
 import type { Answered, Change, ChangeOrigin, ChangeReply, Consistency, MembershipRequest, Query } from "../jobs/views.ts";
 
 export type OutputPart = {
@@ -20,8 +21,13 @@ export type Health = { readonly live: boolean; readonly ready: boolean; readonly
 
 export type Member = { readonly selfId: string; readonly clusterName: string; readonly version: string };
 
+/** Jobs of a batch that were refused, each alone, by their place in it; the others were made by the entry at `index`. */
+export type BulkReply = { readonly index: number; readonly refused: readonly RefusedJob[] };
+
 export interface Backend {
   change(change: Change, origin: ChangeOrigin): Promise<ChangeReply>;
+  /** New jobs in the form of src/jobs/bulk.ts, in a buffer that changes hands. Settles like `change`, all of them at once. */
+  bulk(batch: Uint8Array<ArrayBuffer>, origin: ChangeOrigin): Promise<BulkReply>;
   query(query: Query, consistency: Consistency): Promise<Answered>;
   /** Both settle when it is done, or is on its way as the answer to the query "cluster" shows; else with a PawlError like `change`. */
   readonly cluster: {

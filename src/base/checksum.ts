@@ -14,16 +14,21 @@ export function hashText(value: string): number {
   for (let i = 0; i < value.length; i++) {
     const unit = value.charCodeAt(i);
     // Of UTF-8, ASCII is one byte each; an identifier with anything else is encoded first.
-    if (unit > 0x7f) return mix32(fnv(utf8Bytes(value)));
+    if (unit > 0x7f) return hashWhole(utf8Bytes(value));
     hash = Math.imul(hash ^ unit, 0x01000193);
   }
   return mix32(hash);
 }
 
-function fnv(bytes: Uint8Array): number {
+function hashWhole(bytes: Uint8Array): number {
+  return hashBytes(bytes, 0, bytes.length);
+}
+
+/** As hashText() of the text whose UTF-8 form stands in [from, to). */
+export function hashBytes(bytes: Uint8Array, from: number, to: number): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
-  return hash;
+  for (let i = from; i < to; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+  return mix32(hash);
 }
 
 /** Spreads the bits of a 32-bit integer (finalizer of MurmurHash3). */

@@ -6,6 +6,7 @@ import { PawlError } from "../base/errors.ts";
 import type { ErrorCode, Outcome } from "../base/errors.ts";
 import type { LeaderMessage, WorkerMessage } from "../dispatch/messages.ts";
 import { decodeLeaderMessage, decodeWorkerMessage, encodeLeaderMessage, encodeWorkerMessage } from "../dispatch/messages.ts";
+import { Bulk } from "../jobs/bulk.ts";
 import type { KeyUse } from "../jobs/command.ts";
 import type { Change, ChangeReply } from "../jobs/views.ts";
 import type { Message } from "../raft/types.ts";
@@ -40,6 +41,8 @@ export function encodeFrame(frame: Frame): unknown[] {
     case "raft":
       return ["r", ...encodeMessage(frame.message)];
     case "change":
+      if (frame.change.kind === "create_many")
+        return ["b", frame.id.birth, frame.id.number, frame.change.batch, JSON.stringify({ key: frame.key })];
       return ["c", frame.id.birth, frame.id.number, JSON.stringify({ change: frame.change, key: frame.key })];
     case "answer":
       return [
@@ -74,6 +77,11 @@ export function decodeFrame(value: readonly unknown[]): Frame {
       const { change, key } = parsed(rest[2]) as { change: Change | Order; key?: KeyUse };
       return { kind: "change", id: forwardId(rest), change, key, bytes: (rest[2] as string).length };
     }
+    case "b": {
+      const { key } = parsed(rest[3]) as { key?: KeyUse };
+      const batch = bytesIn(rest[2]);
+      return { kind: "change", id: forwardId(rest), change: { kind: "create_many", batch }, key, bytes: batch.length };
+    }
     case "a":
       return { kind: "answer", id: forwardId(rest), outcome: outcomeOf(parsed(rest[2])) };
     case "w":
@@ -105,6 +113,13 @@ function parsed(value: unknown): unknown {
   } catch (error) {
     throw new PawlError("invalid", "expected JSON", { cause: error });
   }
+}
+
+/** A copy: the bytes of a frame are the link's, and a batch is changed. */
+function bytesIn(value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new PawlError("invalid", "expected bytes");
+  new Bulk(value);
+  return new Uint8Array(value);
 }
 
 function forwardId(rest: readonly unknown[]): ForwardId {

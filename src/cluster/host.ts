@@ -19,7 +19,7 @@ import { sweepKeys } from "./keysweep.ts";
 import { CoreMetrics } from "./metrics.ts";
 import { decodePlace } from "./members.ts";
 import { usualPace } from "./pace.ts";
-import type { Order } from "./proposals.ts";
+import type { Answering, Order } from "./proposals.ts";
 import { bytesOf, sendable } from "./port.ts";
 import type { ChangeOutcome, CoreOptions, CoreToFace, FaceToCore } from "./port.ts";
 
@@ -251,12 +251,12 @@ export class Host {
   receive(message: FaceToCore): void {
     switch (message.kind) {
       case "changes":
-        for (const { id, text, key } of message.changes) {
-          this.submit(JSON.parse(text) as Change, key, bytesOf(text), (outcome) => {
-            this.changed(outcome instanceof PawlError ? { id, error: sendable(outcome) } : { id, reply: outcome });
-          });
-        }
+        for (const { id, text, key } of message.changes) this.submit(JSON.parse(text) as Change, key, bytesOf(text), this.answering(id));
         return;
+      case "bulk": {
+        const { id, batch, key } = message;
+        return this.submit({ kind: "create_many", batch }, key, batch.length, this.answering(id));
+      }
       case "query":
         return void this.answer(message);
       case "membership":
@@ -293,6 +293,10 @@ export class Host {
   private submit(...[change, key, bytes, answer]: Parameters<Assembled["replica"]["submit"]>): void {
     if (this.assembled) this.assembled.replica.submit(change, key, bytes, answer);
     else answer(replaced());
+  }
+
+  private answering(id: number): Answering {
+    return (outcome) => this.changed(outcome instanceof PawlError ? { id, error: sendable(outcome) } : { id, reply: outcome });
   }
 
   /** Outcomes of one turn leave as one message. */

@@ -42,6 +42,8 @@ export type LogPart = {
 
 export type FaceToCore =
   | { readonly kind: "changes"; readonly changes: readonly ChangeRequest[] }
+  /** New jobs in the form of src/jobs/bulk.ts; the buffer changes hands. Answered like a change. */
+  | { readonly kind: "bulk"; readonly id: number; readonly batch: Uint8Array; readonly key: KeyUse | undefined }
   | { readonly kind: "query"; readonly id: number; readonly query: Query; readonly consistency: Consistency }
   | { readonly kind: "membership"; readonly id: number; readonly request: MembershipRequest }
   /** Hand leadership to this member, or to whoever is furthest. */

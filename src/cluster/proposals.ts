@@ -283,6 +283,7 @@ function answerOf(reply: Exclude<Reply, { kind: "stale" }>, idSpace: string): Ch
     jobId: reply.jobId,
     executionId: sequence ? executionId(idSpace, sequence) : undefined,
     index: reply.index,
+    ...(reply.refused && { refused: reply.refused }),
   };
 }
 

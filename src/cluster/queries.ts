@@ -9,9 +9,9 @@ import { PawlError } from "../base/errors.ts";
 import { parseExecutionId, tokenText, executionId } from "../base/token.ts";
 import { findJob } from "../jobs/applychanges.ts";
 import { coldKeys } from "../jobs/cold.ts";
-import { decodeDefinition, decodeEnded, decodeLeft } from "../jobs/definition.ts";
+import { decodeEnded, decodeLeft } from "../jobs/definition.ts";
 import type { StoredEvent } from "../jobs/eventlog.ts";
-import { definitionOf } from "../jobs/executions.ts";
+import { definitionOf } from "../jobs/definitionrows.ts";
 import { endings } from "../jobs/history.ts";
 import type { HistoryRow } from "../jobs/history.ts";
 import { jobFlags } from "../jobs/jobtable.ts";
@@ -189,7 +189,7 @@ export class Queries {
 
   private showLive(slot: number): ExecutionView {
     const job = this.state.live.job[slot] as number;
-    return showLive(this.state, slot, decodeDefinition(definitionOf(this.state, job)).jobId);
+    return showLive(this.state, slot, definitionOf(this.state, job).jobId);
   }
 
   /** Whose number it was when this record was written: the next to leave it, or its present holder. */
@@ -197,7 +197,7 @@ export class Queries {
     const until = coldKeys.left(job, 2 ** 48 - 1);
     const [row] = await this.cold.page({ gte: coldKeys.left(job, ordinal), lt: `${until}~`, limit: 1 });
     if (row) return decodeLeft(row[1]).jobId;
-    return this.state.jobs.pool.has(job) ? decodeDefinition(definitionOf(this.state, job)).jobId : "";
+    return this.state.jobs.pool.has(job) ? definitionOf(this.state, job).jobId : "";
   }
 
   private async executions(filter: ExecutionFilter, limit: number, cursor: string | undefined): Promise<Page<ExecutionView>> {
@@ -328,7 +328,7 @@ export class Queries {
 
   private nameOf(job: number, generation: number): string | undefined {
     const { jobs, departed } = this.state;
-    if (jobs.pool.has(job) && jobs.generation[job] === generation) return decodeDefinition(definitionOf(this.state, job)).jobId;
+    if (jobs.pool.has(job) && jobs.generation[job] === generation) return definitionOf(this.state, job).jobId;
     return departed.get(`${job}:${generation}`);
   }
 }

@@ -7,6 +7,7 @@ import type { ByteReader } from "../base/bytes.ts";
 import { assert, unreachable } from "../base/errors.ts";
 import { commandKind, commandsOf, readHeader, takeKey } from "./command.ts";
 import type { KeyUse } from "./command.ts";
+import { applyCreateMany } from "./applybulk.ts";
 import { applyCancel, applyCancelExecution, applyCreate, applyPause, applyResume, applyTrigger, applyUpdate } from "./applychanges.ts";
 import { applyBootstrap, applyNodeLost, applyNodeUp } from "./applynodes.ts";
 import { applyPlan, applyResults } from "./applyitems.ts";
@@ -26,6 +27,7 @@ type Keyed = (state: State, body: ByteReader, index: number) => Reply;
 
 const keyed: ReadonlyMap<number, Keyed> = new Map<number, Keyed>([
   [commandKind.create, applyCreate],
+  [commandKind.createMany, applyCreateMany],
   [commandKind.update, applyUpdate],
   [commandKind.cancel, applyCancel],
   [commandKind.pause, applyPause],

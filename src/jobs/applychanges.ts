@@ -4,12 +4,12 @@
 
 import type { ByteReader } from "../base/bytes.ts";
 import { hashText } from "../base/checksum.ts";
-import { coldKeys } from "./cold.ts";
 import { takeDefinition, takeRef } from "./command.ts";
 import type { DefinitionFields, JobRef } from "./command.ts";
-import { decodeDefinition, decodeEnded, encodeDefinition, encodeEnded } from "./definition.ts";
+import { definitionOf, putDefinition } from "./definitionrows.ts";
+import { findEnded, forgetEnded, putEnded } from "./endedrows.ts";
 import { eventCode } from "./eventlog.ts";
-import { cancelLive, definitionOf, dropVersion, leaveIfDone, makeExecution, origin, retire } from "./executions.ts";
+import { cancelLive, dropVersion, leaveIfDone, makeExecution, origin, retire } from "./executions.ts";
 import { jobFlags } from "./jobtable.ts";
 import { refused, stale } from "./reply.ts";
 import type { Reply } from "./reply.ts";
@@ -18,21 +18,19 @@ import { setAnew } from "./unsure.ts";
 
 /** The job with this id, 0 when there is none in the table. */
 export function findJob(state: State, jobId: string): number {
-  return state.jobs.ids.find(hashText(jobId), (job) => decodeDefinition(definitionOf(state, job)).jobId === jobId);
+  return state.jobs.ids.find(hashText(jobId), (job) => definitionOf(state, job).jobId === jobId);
 }
 
 export function applyCreate(state: State, body: ByteReader, index: number): Reply {
   const jobId = body.string();
   const nextDueMs = body.f64();
   const fields = takeDefinition(body);
-  if (findJob(state, jobId) !== 0) return refused("exists", `job ${jobId} exists; update it with PUT or choose another job_id`);
-  const ended = state.cold.get(coldKeys.ended(jobId));
-  const problem = stillKept(jobId, ended) ?? notAnInstant(nextDueMs) ?? roomFor(state, fields);
+  const problem = isTaken(state, findJob(state, jobId), jobId) ?? notAnInstant(nextDueMs) ?? roomFor(state, fields);
   if (problem) return problem;
   const { jobs } = state;
   const job = jobs.pool.take();
   if (job === 0) return refused("capacity", `all ${state.capacity.jobsMax} jobs are in use; delete some or start a larger cluster`);
-  if (ended) forgetEnded(state, jobId);
+  forgetEnded(state, jobId);
   jobs.generation[job] = ((jobs.generation[job] as number) + 1) & 0xffff;
   jobs.revision[job] = 1;
   jobs.idHash[job] = hashText(jobId);
@@ -42,8 +40,7 @@ export function applyCreate(state: State, body: ByteReader, index: number): Repl
   jobs.lastAtMs[job] = 0;
   jobs.class[job] = state.classes.acquire(fields.classText);
   jobs.schedule[job] = fields.scheduleText === "" ? 0 : state.schedules.acquire(fields.scheduleText);
-  const definition = { uid: index, createdAtMs: state.clockMs, jobId, specJson: fields.specJson };
-  state.cold.put(coldKeys.definition(job, 1), encodeDefinition(definition));
+  putDefinition(state, job, 1, { uid: index, createdAtMs: state.clockMs, jobId, specJson: fields.specJson });
   jobs.ids.add(job);
   state.armJob(job);
   jobs.rows.touch(job);
@@ -53,26 +50,20 @@ export function applyCreate(state: State, body: ByteReader, index: number): Repl
 
 /** A job that has ended is deleted too: from then on its id may be used again (H2e). */
 function cancelEnded(state: State, jobId: string, index: number): Reply {
-  const stored = state.cold.get(coldKeys.ended(jobId));
-  const ended = stored && decodeEnded(stored);
+  const ended = findEnded(state, jobId);
   if (!ended || ended.status === "cancelled") return refused("not_found", "no such job");
-  forgetEnded(state, jobId);
-  state.cold.put(coldKeys.ended(jobId), encodeEnded({ ...ended, status: "cancelled" }));
-  state.cold.put(coldKeys.endedBy("cancelled", jobId), new Uint8Array(0));
+  putEnded(state, jobId, { ...ended, status: "cancelled" });
   return { kind: "done", status: "cancelled", jobId, sequence: undefined, index };
 }
 
-/** What was kept of an ended job goes. */
-export function forgetEnded(state: State, jobId: string): void {
-  const earlier = state.cold.get(coldKeys.ended(jobId));
-  if (!earlier) return;
-  state.cold.del(coldKeys.ended(jobId));
-  state.cold.del(coldKeys.endedBy(decodeEnded(earlier).status, jobId));
-}
-
-/** An id is not used again before its job was deleted: a caller that repeats a submit must not make the job run again (H2e). */
-function stillKept(jobId: string, stored: Uint8Array | undefined): Reply | undefined {
-  if (!stored || decodeEnded(stored).status === "cancelled") return undefined;
+/**
+ * Why a new job cannot have this id, of which the table holds job `found`. An id is not used again before its job was deleted: a caller
+ * that repeats a submit must not make the job run again (H2e).
+ */
+export function isTaken(state: State, found: number, jobId: string): Reply | undefined {
+  if (found !== 0) return refused("exists", `job ${jobId} exists; update it with PUT or choose another job_id`);
+  const ended = findEnded(state, jobId);
+  if (!ended || ended.status === "cancelled") return undefined;
   return refused("exists", `job ${jobId} has run and ended; DELETE it before its id is used again`);
 }
 
@@ -84,7 +75,7 @@ function roomFor(state: State, fields: DefinitionFields): Reply | undefined {
 }
 
 /** The wheel takes whole milliseconds above 0 and below 2^48; anything else in a committed entry must not stop every replica (H16.4). */
-function notAnInstant(dueMs: number): Reply | undefined {
+export function notAnInstant(dueMs: number): Reply | undefined {
   if (dueMs >= 0 && dueMs < 2 ** 48 && Math.floor(dueMs) === dueMs) return undefined;
   return refused("unprocessable", `${dueMs} is no time at which a job can be due`);
 }
@@ -135,11 +126,11 @@ export function applyUpdate(state: State, body: ByteReader, index: number): Repl
 
 /** Writes the definition under a new revision; the old one stays while a live execution runs it (H12). */
 function revise(state: State, job: number, specJson: Uint8Array): { jobId: string } {
-  const { jobs, cold } = state;
+  const { jobs } = state;
   const old = jobs.revision[job] as number;
-  const definition = decodeDefinition(definitionOf(state, job));
+  const definition = definitionOf(state, job);
   const revision = old === 0xffffffff ? 1 : old + 1;
-  cold.put(coldKeys.definition(job, revision), encodeDefinition({ ...definition, specJson }));
+  putDefinition(state, job, revision, { ...definition, specJson });
   jobs.revision[job] = revision;
   dropVersion(state, job, old);
   jobs.rows.touch(job);
@@ -155,7 +146,7 @@ export function applyCancel(state: State, body: ByteReader, index: number): Repl
   if (problem) return problem;
   const { jobs, live } = state;
   const { job } = ref;
-  const { jobId } = decodeDefinition(definitionOf(state, job));
+  const { jobId } = definitionOf(state, job);
   jobs.flags[job] = (jobs.flags[job] as number) | jobFlags.deleted;
   jobs.dueAtMs[job] = 0;
   state.timers.disarm(job);
@@ -210,7 +201,7 @@ export function applyTrigger(state: State, body: ByteReader, index: number): Rep
   const ref = takeRef(body);
   const problem = current(state, ref);
   if (problem) return problem;
-  const { jobId } = decodeDefinition(definitionOf(state, ref.job));
+  const { jobId } = definitionOf(state, ref.job);
   const slot = makeExecution(state, ref.job, state.clockMs, origin.trigger);
   if (slot === 0) return refused("capacity", `all ${state.capacity.liveMax} live executions are in use; retry when some have ended`);
   return { kind: "done", status: "triggered", jobId, sequence: state.live.sequence[slot] as number, index };
@@ -224,7 +215,7 @@ export function applyCancelExecution(state: State, body: ByteReader, index: numb
     return known ? refused("conflict", "the execution has ended already") : refused("not_found", "no such execution");
   }
   const job = state.live.job[slot] as number;
-  const { jobId } = decodeDefinition(definitionOf(state, job));
+  const { jobId } = definitionOf(state, job);
   return { kind: "done", status: cancelLive(state, slot), jobId, sequence, index };
 }
 

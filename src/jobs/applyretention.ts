@@ -4,9 +4,9 @@
 // (D1) Nothing goes that is younger than the first day kept, whatever an entry names.
 
 import type { ByteReader } from "../base/bytes.ts";
-import { forgetEnded } from "./applychanges.ts";
 import { coldKeys } from "./cold.ts";
 import { decodeEnded, decodeLeft } from "./definition.ts";
+import { forgetEnded } from "./endedrows.ts";
 import type { State } from "./state.ts";
 
 const DAY_MS = 86_400_000;

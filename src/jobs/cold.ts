@@ -12,6 +12,7 @@ const hex = (value: number, digits: number): string => value.toString(16).padSta
 
 export const coldKeys = {
   definition: (job: number, revision: number): string => `def/${hex(job, 8)}/${hex(revision, 8)}`,
+  definitionBlock: (block: number): string => `blk/${hex(block, 8)}`,
   /** What became of a job that left the table, by its id and by its last status. */
   ended: (jobId: string): string => `ended/${jobId}`,
   endedBy: (status: string, jobId: string): string => `by/${status}/${jobId}`,

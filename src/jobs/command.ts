@@ -27,6 +27,7 @@ export const commandKind = {
   forget: 18,
   lowerClock: 19,
   redue: 20,
+  createMany: 21,
 } as const;
 
 /** Scope of an Idempotency-Key and hash of the body it came with; both hex texts. */
@@ -62,6 +63,8 @@ export type Command =
     }
   | { readonly kind: "nodeLost"; readonly session: number }
   | ({ readonly kind: "create"; readonly key: KeyUse | undefined; readonly jobId: string; readonly nextDueMs: number } & DefinitionFields)
+  /** New jobs in one batch (bulk.ts), their first due times filled in. */
+  | { readonly kind: "createMany"; readonly key: KeyUse | undefined; readonly batch: Uint8Array }
   | ({
       readonly kind: "update";
       readonly key: KeyUse | undefined;
@@ -160,6 +163,9 @@ function encodeBody(out: ByteWriter, command: Command): void {
       out.string(command.jobId);
       out.f64(command.nextDueMs);
       return putDefinition(out, command);
+    case "createMany":
+      putKey(out, command.key);
+      return out.bytes(command.batch);
     case "update":
       putKey(out, command.key);
       putRef(out, command.ref);

@@ -1,14 +1,16 @@
-// Owns: the stored form of a job's definition and of what is left of a job that ended. Written on create and update only.
+// Owns: the stored form of a job's definition and of what is left of a job that ended. Written on create and update only. Where a
+// definition is stored is definitionrows.ts's, the form of the spec in it specform.ts's.
 
-import { ByteReader, ByteWriter, utf8Bytes, utf8Text } from "../base/bytes.ts";
+import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import type { ClassSpec, JobSpec, ScheduleSpec } from "./spec.ts";
+import { specFrom } from "./specform.ts";
 
 export type Definition = {
   /** Log index of the create: the job's identity when its id or number is used again. */
   readonly uid: number;
   readonly createdAtMs: number;
   readonly jobId: string;
-  /** JSON of the JobSpec. */
+  /** The JobSpec, in its stored form. */
   readonly specJson: Uint8Array;
 };
 
@@ -31,11 +33,7 @@ export function decodeDefinition(value: Uint8Array): Definition {
 }
 
 export function specOf(definition: Definition): JobSpec {
-  return JSON.parse(utf8Text(definition.specJson)) as JobSpec;
-}
-
-export function specBytes(spec: JobSpec): Uint8Array {
-  return utf8Bytes(JSON.stringify(spec));
+  return specFrom(definition.specJson);
 }
 
 /** The text under which equal schedules are interned; "" for a one-shot. An interval's phase is in each row's due time, not here. */

@@ -11,7 +11,10 @@
 
 import { coldKeys } from "./cold.ts";
 import { utf8Bytes } from "../base/bytes.ts";
-import { decodeDefinition, decodeEnded, encodeEnded, encodeLeft } from "./definition.ts";
+import { decodeDefinition, encodeDefinition, encodeLeft } from "./definition.ts";
+import type { Definition } from "./definition.ts";
+import { definitionOf, dropDefinition } from "./definitionrows.ts";
+import { findEnded, putEnded } from "./endedrows.ts";
 import { eventCode } from "./eventlog.ts";
 import { endings, origins } from "./history.ts";
 import { jobFlags } from "./jobtable.ts";
@@ -19,7 +22,7 @@ import { liveState } from "./livetable.ts";
 import type { NodeRow } from "./nodes.ts";
 import type { State } from "./state.ts";
 import { limits } from "../limits.ts";
-import { assert, PawlError } from "../base/errors.ts";
+import { assert } from "../base/errors.ts";
 
 export const origin = { scheduled: 0, trigger: 1 } as const;
 export type Ending = (typeof endings)[number];
@@ -227,7 +230,7 @@ export function dropVersion(state: State, job: number, version: number): void {
   for (let slot = state.jobs.liveHead[job] as number; slot !== 0; slot = state.live.nextOfJob[slot] as number) {
     if (state.live.version[slot] === version) return;
   }
-  state.cold.del(coldKeys.definition(job, version));
+  dropDefinition(state, job, version);
 }
 
 /** A job without further due times and without live executions leaves the table; what became of it stays as a cold row (H2e). */
@@ -241,41 +244,26 @@ export function leaveIfDone(state: State, job: number): void {
   freeJob(state, job);
 }
 
-/** The stored definition that a job's row points to. */
-export function definitionOf(state: State, job: number): Uint8Array {
-  const stored = state.cold.get(coldKeys.definition(job, state.jobs.revision[job] as number));
-  if (!stored) throw new PawlError("quarantined", `definition of job ${job} is missing; resynchronise this node`);
-  return stored;
-}
-
 /** Takes a job's id out of use and keeps what GET answers afterwards. */
 export function retire(state: State, job: number, status: string): void {
-  const { jobs, cold } = state;
-  const stored = definitionOf(state, job);
-  const { jobId } = decodeDefinition(stored);
-  const earlier = cold.get(coldKeys.ended(jobId));
-  if (earlier) cold.del(coldKeys.endedBy(decodeEnded(earlier).status, jobId));
-  const ended = {
+  const { jobs } = state;
+  const definition = definitionOf(state, job);
+  putEnded(state, definition.jobId, {
     status,
     revision: jobs.revision[job] as number,
     lastScheduledAtMs: jobs.lastAtMs[job] as number,
     endedAtMs: state.clockMs,
     ordinal: jobs.history(job),
-    definition: stored,
-  };
-  cold.put(coldKeys.ended(jobId), encodeEnded(ended));
-  cold.put(coldKeys.endedBy(status, jobId), new Uint8Array(0));
+    definition: encodeDefinition(definition),
+  });
   jobs.ids.remove(job);
 }
 
 /** What ended after a job was deleted belongs to what GET answers for it, unless its id was used again. */
-function completeEnded(state: State, jobId: string, definition: Uint8Array, ordinal: number): void {
-  const key = coldKeys.ended(jobId);
-  const value = state.cold.get(key);
-  if (!value) return;
-  const ended = decodeEnded(value);
-  if (ended.ordinal === ordinal || decodeDefinition(ended.definition).uid !== decodeDefinition(definition).uid) return;
-  state.cold.put(key, encodeEnded({ ...ended, endedAtMs: state.clockMs, ordinal }));
+function completeEnded(state: State, { jobId, uid }: Definition, ordinal: number): void {
+  const ended = findEnded(state, jobId);
+  if (!ended || ended.ordinal === ordinal || decodeDefinition(ended.definition).uid !== uid) return;
+  putEnded(state, jobId, { ...ended, endedAtMs: state.clockMs, ordinal });
 }
 
 /** Events and history name jobs by number; ids of jobs that left lately are kept to name them. */
@@ -292,14 +280,14 @@ function remember(state: State, job: number, jobId: string): void {
 function freeJob(state: State, job: number): void {
   const { jobs } = state;
   assert(jobs.liveCount[job] === 0, `job ${job} still has live executions`);
-  const stored = definitionOf(state, job);
-  const { jobId } = decodeDefinition(stored);
+  const definition = definitionOf(state, job);
+  const { jobId } = definition;
   const newest = jobs.history(job);
   if (newest !== 0) state.cold.put(coldKeys.left(job, newest), encodeLeft({ leftAtMs: state.clockMs, jobId }));
-  if (jobs.has(job, jobFlags.deleted)) completeEnded(state, jobId, stored, newest);
+  if (jobs.has(job, jobFlags.deleted)) completeEnded(state, definition, newest);
   remember(state, job, jobId);
   state.timers.disarm(job);
-  state.cold.del(coldKeys.definition(job, jobs.revision[job] as number));
+  dropDefinition(state, job, jobs.revision[job] as number);
   state.classes.release(jobs.class[job] as number);
   if (jobs.schedule[job] !== 0) state.schedules.release(jobs.schedule[job] as number);
   jobs.dueAtMs[job] = 0;

@@ -59,6 +59,11 @@ export class Interned<T> {
     return ref;
   }
 
+  /** A reference in use, counted once more. */
+  again(ref: number): void {
+    this.counts[ref] = (this.counts[ref] as number) + 1;
+  }
+
   release(ref: number): void {
     const left = (this.counts[ref] ?? 0) - 1;
     assert(left >= 0, `${this.prefix}: reference ${ref} released too often`);

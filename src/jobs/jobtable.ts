@@ -1,5 +1,5 @@
 // Owns: the hot table: what changes when a job fires, 42 bytes a row, addressed by the dense job number. Definitions are cold
-// rows (definitions.ts) and are not read to fire a job. Live executions are in livetable.ts.
+// rows (definitionrows.ts) and are not read to fire a job. Live executions are in livetable.ts.
 // (J1) A number always travels with its generation, raised at each reuse (H2b).
 // (J2) Columns marked derived are not stored: they are rebuilt when the rows are loaded.
 
@@ -17,6 +17,8 @@ export const jobFlags = {
   oneShot: 8,
   /** Its due time is not later than the restore that the state remembers, but was set after it: it is sure that it was not run (H15). */
   anew: 16,
+  /** Its first version is stored in a block of definitions (definitionrows.ts). */
+  inBlock: 32,
 } as const;
 
 const TWO_32 = 2 ** 32;

@@ -2,10 +2,11 @@
 // generations of leaders' monotonic time, and refused when a generation is full: never evicted (H11b, c).
 
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
+import type { ErrorCode } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import { coldKeys } from "./cold.ts";
 import type { KeyUse } from "./command.ts";
-import type { Reply } from "./reply.ts";
+import type { RefusedJob, Reply } from "./reply.ts";
 import { doneWords } from "./reply.ts";
 import type { State } from "./state.ts";
 
@@ -31,7 +32,10 @@ export function seenKey(state: State, key: KeyUse): Reply | undefined {
   }
   const status = doneWords[input.u8()] as (typeof doneWords)[number];
   const jobId = input.string();
-  return { kind: "done", status, jobId: jobId === "" ? undefined : jobId, sequence: input.u48() || undefined, index: input.u48() };
+  const reply = { kind: "done", status, jobId: jobId === "" ? undefined : jobId, sequence: input.u48() || undefined } as const;
+  const index = input.u48();
+  const refused = takeRefused(input);
+  return { ...reply, index, ...(refused && { refused }) };
 }
 
 export function keysAreFull(state: State): boolean {
@@ -47,7 +51,25 @@ export function rememberKey(state: State, key: KeyUse, reply: Extract<Reply, { k
   out.string(reply.jobId ?? "");
   out.u48(reply.sequence ?? 0);
   out.u48(reply.index);
+  putRefused(out, reply.refused);
   state.cold.put(coldKeys.idempotency(key.scope), out.take());
   state.cold.put(coldKeys.generation(state.keyGeneration, key.scope), new Uint8Array(0));
   state.keysInGeneration++;
+}
+
+/** Which jobs of a batch were refused; nothing for any other command. */
+function putRefused(out: ByteWriter, refused: readonly RefusedJob[] | undefined): void {
+  out.u8(refused ? 1 : 0);
+  if (!refused) return;
+  out.u32(refused.length);
+  for (const { at, code, message } of refused) {
+    out.u32(at);
+    out.string(code);
+    out.string(message);
+  }
+}
+
+function takeRefused(input: ByteReader): readonly RefusedJob[] | undefined {
+  if (input.u8() === 0) return undefined;
+  return Array.from({ length: input.u32() }, () => ({ at: input.u32(), code: input.string() as ErrorCode, message: input.string() }));
 }

@@ -7,6 +7,9 @@ export const doneWords = [
   "submitted", "updated", "cancelled", "paused", "resumed", "triggered", "cancelling", "confirmed", "changed", "lowered",
 ] as const;
 
+/** A job of a batch that was refused: its place in the batch, from 0. */
+export type RefusedJob = { readonly at: number; readonly code: ErrorCode; readonly message: string };
+
 export type Reply =
   | {
       readonly kind: "done";
@@ -14,6 +17,8 @@ export type Reply =
       readonly jobId: string | undefined;
       readonly sequence: number | undefined;
       readonly index: number;
+      /** Of a batch of jobs. */
+      readonly refused?: readonly RefusedJob[];
     }
   | { readonly kind: "refused"; readonly code: ErrorCode; readonly message: string }
   /** What the command was computed from has changed: the leader computes it again (H1). */

@@ -5,7 +5,8 @@ import { utf8Text } from "../base/bytes.ts";
 import { executionId, tokenText } from "../base/token.ts";
 import { coldKeys } from "./cold.ts";
 import { decodeDefinition, decodeEnded, specOf } from "./definition.ts";
-import { definitionOf, originName } from "./executions.ts";
+import { definitionOf } from "./definitionrows.ts";
+import { originName } from "./executions.ts";
 import { endings } from "./history.ts";
 import type { HistoryRow } from "./history.ts";
 import { jobFlags } from "./jobtable.ts";
@@ -23,7 +24,7 @@ export function jobStatus(state: State, job: number): JobStatus | ExecutionStatu
 
 export function showJob(state: State, job: number, lastEnded: HistoryRow | undefined): JobView {
   const { jobs } = state;
-  const definition = decodeDefinition(definitionOf(state, job));
+  const definition = definitionOf(state, job);
   const newest = jobs.liveHead[job] as number;
   const ended = lastEnded && lastEnded.sequence !== 0 ? showRecord(state, lastEnded, definition.jobId) : undefined;
   return {

@@ -10,7 +10,8 @@ import { limits } from "../limits.ts";
 import type { ColdRows } from "./cold.ts";
 import { coldKeys } from "./cold.ts";
 import type { ColumnTable } from "./columns.ts";
-import { decodeDefinition, specOf } from "./definition.ts";
+import { specOf } from "./definition.ts";
+import { findDefinition } from "./definitionrows.ts";
 import type { SharedSchedule } from "./definition.ts";
 import { EventLog } from "./eventlog.ts";
 import { HashSum } from "./hashsum.ts";
@@ -74,7 +75,7 @@ export function timerMemory(capacity: Capacity): TimerMemory {
   return { dueAtMs: new Float64Array(items), lanes: new Uint8Array(items), items };
 }
 
-const SCALARS_FORMAT = 1;
+const SCALARS_FORMAT = 2;
 
 function checkFormat(format: number): void {
   if (format === SCALARS_FORMAT) return;
@@ -89,7 +90,7 @@ export function versionIn(scalars: Uint8Array): number {
   input.u8();
   for (let sizes = 0; sizes < 2; sizes++) input.u32();
   for (let counters = 0; counters < 5; counters++) input.f64();
-  for (let generations = 0; generations < 2; generations++) input.u32();
+  for (let counts = 0; counts < 3; counts++) input.u32();
   return input.u32();
 }
 
@@ -134,6 +135,8 @@ export class State {
   lastOrdinal = 0;
   keyGeneration = 0;
   keysInGeneration = 0;
+  /** Jobs that ended and are kept. */
+  endedJobs = 0;
   /** Which kinds of entries may be proposed: raised when every member understands more (H14). */
   version = 1;
   /** Due times up to here may have been run by the cluster that this state was restored from; 0 for none (H15). */
@@ -177,8 +180,8 @@ export class State {
     const job = live.job[slot] as number;
     const version = live.version[slot] as number;
     if (version === jobs.revision[job]) return this.classOf(job).spec;
-    const stored = this.cold.get(coldKeys.definition(job, version));
-    return stored ? specOf(decodeDefinition(stored)).class : this.classOf(job).spec;
+    const definition = findDefinition(this, job, version);
+    return definition ? specOf(definition).class : this.classOf(job).spec;
   }
 
   /** Rows, the history of cold rows, and scalars: which of them differ, when two replicas do, shows in the text. */
@@ -199,6 +202,7 @@ export class State {
     for (const value of [this.clockMs, this.elapsedMs, this.tokenCounter, this.lastSequence, this.lastOrdinal]) out.f64(value);
     out.u32(this.keyGeneration);
     out.u32(this.keysInGeneration);
+    out.u32(this.endedJobs);
     out.u32(this.version);
     out.f64(this.unsureUntilMs);
     out.u32(this.historyFromDay);
@@ -228,6 +232,7 @@ export class State {
     this.lastOrdinal = input.f64();
     this.keyGeneration = input.u32();
     this.keysInGeneration = input.u32();
+    this.endedJobs = input.u32();
     this.version = input.u32();
     checkVersion(this.versions, this.version, `checkpoint at ${appliedIndex}`);
     this.unsureUntilMs = input.f64();

@@ -1,7 +1,7 @@
 // Owns: the shapes in which the replicated state is asked and answered: changes, queries and views. Plain data that crosses
 // threads and nodes; src/api turns it into JSON, src/cluster answers it. Instants in milliseconds, absent ones undefined.
 
-import type { doneWords } from "./reply.ts";
+import type { doneWords, RefusedJob } from "./reply.ts";
 import type { JobPatch, JobSpec } from "./spec.ts";
 
 export type JobStatus = "scheduled" | "paused" | "completed" | "cancelled";
@@ -20,6 +20,8 @@ export type ChangeOrigin = {
 
 export type Change =
   | { readonly kind: "create"; readonly jobId: string; readonly spec: JobSpec }
+  /** New jobs in the form of bulk.ts. Its bytes are changed on the way: they are the core's from then on. */
+  | { readonly kind: "create_many"; readonly batch: Uint8Array }
   | { readonly kind: "update"; readonly jobId: string; readonly patch: JobPatch }
   | { readonly kind: "cancel"; readonly jobId: string; readonly running: "leave" | "cancel" }
   | { readonly kind: "pause"; readonly jobId: string }
@@ -36,6 +38,8 @@ export type ChangeReply = {
   readonly executionId?: string | undefined;
   /** Log index of the entry that did it. */
   readonly index: number;
+  /** Jobs of a batch that were not made, by their place in it. */
+  readonly refused?: readonly RefusedJob[] | undefined;
 };
 
 /** A member as an operator names it: `peer` is "host:port", `api` the URL or "host:port" of its API. */

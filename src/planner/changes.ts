@@ -4,12 +4,15 @@
 
 import { parseExecutionId } from "../base/token.ts";
 import { findJob } from "../jobs/applychanges.ts";
+import { Bulk } from "../jobs/bulk.ts";
 import type { Command, DefinitionFields, JobRef, KeyUse } from "../jobs/command.ts";
-import { classText, decodeDefinition, scheduleText, specBytes, specOf } from "../jobs/definition.ts";
-import { definitionOf } from "../jobs/executions.ts";
+import { classText, scheduleText, specOf } from "../jobs/definition.ts";
+import type { SharedSchedule } from "../jobs/definition.ts";
+import { definitionOf } from "../jobs/definitionrows.ts";
 import { PlanWriter } from "../jobs/items.ts";
 import { patched } from "../jobs/spec.ts";
-import type { JobSpec } from "../jobs/spec.ts";
+import type { JobSpec, ScheduleSpec } from "../jobs/spec.ts";
+import { specBytes } from "../jobs/specform.ts";
 import type { State } from "../jobs/state.ts";
 import type { Change } from "../jobs/views.ts";
 import { isUnsure } from "../jobs/unsure.ts";
@@ -28,6 +31,7 @@ export type Plannable = Exclude<Change, { kind: "lower_clock" }>;
 
 export function planChange(state: State, book: ScheduleBook, change: Plannable, key: KeyUse | undefined, nowMs: number): PlannedChange {
   if (change.kind === "create") return { settle: undefined, command: createCommand(change.jobId, change.spec, key, nowMs) };
+  if (change.kind === "create_many") return { settle: undefined, command: createManyCommand(change.batch, key, nowMs) };
   if (change.kind === "confirm_clock") return { settle: undefined, command: { kind: "clock", toMs: nowMs } };
   if (change.kind === "cancel_execution") {
     return {
@@ -41,7 +45,7 @@ export function planChange(state: State, book: ScheduleBook, change: Plannable, 
   return { settle, command: jobCommand(state, change, ref, key, nowMs) };
 }
 
-type JobChange = Exclude<Plannable, { kind: "create" | "cancel_execution" | "confirm_clock" }>;
+type JobChange = Exclude<Plannable, { kind: "create" | "create_many" | "cancel_execution" | "confirm_clock" }>;
 
 function jobCommand(state: State, change: JobChange, ref: JobRef, key: KeyUse | undefined, nowMs: number): Command {
   switch (change.kind) {
@@ -69,7 +73,7 @@ function refOf(state: State, job: number): JobRef {
 }
 
 function specAt(state: State, ref: JobRef): JobSpec | undefined {
-  return ref.job === 0 ? undefined : specOf(decodeDefinition(definitionOf(state, ref.job)));
+  return ref.job === 0 ? undefined : specOf(definitionOf(state, ref.job));
 }
 
 function respecified(state: State, ref: JobRef, paused: boolean): Uint8Array {
@@ -79,6 +83,23 @@ function respecified(state: State, ref: JobRef, paused: boolean): Uint8Array {
 
 function createCommand(jobId: string, spec: JobSpec, key: KeyUse | undefined, nowMs: number): Command {
   return { kind: "create", key, jobId, nextDueMs: spec.paused ? 0 : firstDue(spec.schedule, nowMs), ...fieldsOf(spec) };
+}
+
+/** First due times are filled into the batch itself; a batch that was not taken up gets later ones the next time. */
+function createManyCommand(batch: Uint8Array, key: KeyUse | undefined, nowMs: number): Command {
+  const bulk = new Bulk(batch);
+  const shared = bulk.schedules.map((text) => JSON.parse(text) as SharedSchedule);
+  for (let i = 0; i < bulk.count; i++) {
+    const at = bulk.schedule(i);
+    bulk.setDueMs(i, bulk.isPaused(i) ? 0 : firstDue(scheduleAt(shared[at - 1], bulk.baseMs(i)), nowMs));
+  }
+  return { kind: "createMany", key, batch };
+}
+
+/** What a job's part of a batch says about its schedule: what it shares, and its own instant or anchor. */
+function scheduleAt(shared: SharedSchedule | undefined, baseMs: number): ScheduleSpec {
+  if (shared === undefined) return { kind: "at", atMs: baseMs };
+  return shared.kind === "every" ? { ...shared, anchorMs: baseMs } : shared;
 }
 
 function fieldsOf(spec: JobSpec): DefinitionFields {

@@ -9,13 +9,11 @@
 //      first. A session has no lease before its first beat: how old its nodeUp is, the node cannot know.
 
 import { executionId } from "../base/token.ts";
-import { utf8Text } from "../base/bytes.ts";
-import { coldKeys } from "../jobs/cold.ts";
 import type { HeldAttempt } from "../jobs/command.ts";
-import { decodeDefinition } from "../jobs/definition.ts";
+import { specOf } from "../jobs/definition.ts";
+import { findDefinition } from "../jobs/definitionrows.ts";
 import { ResultWriter, resultOutcome } from "../jobs/items.ts";
 import { liveState } from "../jobs/livetable.ts";
-import type { JobSpec } from "../jobs/spec.ts";
 import type { State } from "../jobs/state.ts";
 import { limits } from "../limits.ts";
 import type { ResultBatch, StartBatch, StartDetails, StopBatch } from "./types.ts";
@@ -257,9 +255,9 @@ export class WorkerSession {
 
   /** The pinned definition is here, if one is needed (H12). */
   private isDefined(slot: number): boolean {
-    const { live, cold } = this.state;
+    const { live } = this.state;
     const needed = needsDetails(this.state, slot);
-    return !needed || cold.get(coldKeys.definition(live.job[slot] as number, live.version[slot] as number)) !== undefined;
+    return !needed || findDefinition(this.state, live.job[slot] as number, live.version[slot] as number) !== undefined;
   }
 
   private handOver(slots: readonly number[]): void {
@@ -347,10 +345,10 @@ function startBatch(state: State, slots: readonly number[], notAfterMs: number):
 /** The definition that the execution was pinned to (H12). */
 function detailsOf(state: State, slot: number): StartDetails | undefined {
   const { live } = state;
-  const stored = state.cold.get(coldKeys.definition(live.job[slot] as number, live.version[slot] as number));
-  if (!stored) return undefined;
-  const { jobId, specJson } = decodeDefinition(stored);
-  const spec = JSON.parse(utf8Text(specJson)) as JobSpec;
+  const definition = findDefinition(state, live.job[slot] as number, live.version[slot] as number);
+  if (!definition) return undefined;
+  const spec = specOf(definition);
+  const { jobId } = definition;
   const deliverOnce = spec.class.delivery === "at_most_once";
   return { jobId, executionId: executionId(state.idSpace, live.sequence[slot] as number), payload: spec.payload, deliverOnce };
 }

@@ -8,7 +8,9 @@ import type {
   Answer, Answered, Change, ChangeOrigin, ChangeReply, ClusterView, Consistency, EventPosition, EventView, ExecutionView, JobView,
   MembershipRequest, NodeView, Page, Query,
 } from "../../src/jobs/views.ts";
-import type { Backend, Health, Member, OutputPart } from "../../src/api/backend.ts";
+import type { BulkReply, Backend, Health, Member, OutputPart } from "../../src/api/backend.ts";
+import { Bulk } from "../../src/jobs/bulk.ts";
+import type { RefusedJob } from "../../src/jobs/reply.ts";
 
 export type Asked = { readonly query: Query; readonly consistency: Consistency };
 export type Made = { readonly change: Change; readonly origin: ChangeOrigin };
@@ -43,6 +45,23 @@ export class FakeBackend implements Backend {
     return reply;
   }
 
+  /** Each job as `change` would make it; what it refuses is refused alone. */
+  async bulk(batch: Uint8Array<ArrayBuffer>, origin: ChangeOrigin): Promise<BulkReply> {
+    const { index, refused = [] } = await this.change({ kind: "create_many", batch }, origin);
+    return { index, refused };
+  }
+
+  private applyMany(batch: Uint8Array): ChangeReply {
+    const bulk = new Bulk(batch);
+    const refused: RefusedJob[] = [];
+    for (let at = 0; at < bulk.count; at++) {
+      const jobId = bulk.jobId(at);
+      if (this.jobs.has(jobId)) refused.push({ at, code: "exists", message: `there is a job ${jobId} already` });
+      else this.jobs.set(jobId, this.view(jobId, bulk.spec(at)));
+    }
+    return { status: "submitted", index: this.changes.length, refused };
+  }
+
   private apply(change: Change): ChangeReply {
     const index = this.changes.length;
     if (change.kind === "create") {
@@ -50,6 +69,7 @@ export class FakeBackend implements Backend {
       this.jobs.set(change.jobId, this.view(change.jobId, change.spec));
       return { status: "submitted", jobId: change.jobId, index };
     }
+    if (change.kind === "create_many") return this.applyMany(change.batch);
     if (change.kind === "cancel_execution") return { status: "cancelling", executionId: change.executionId, index };
     if (change.kind === "lower_clock") return { status: "lowered", index };
     if (change.kind === "confirm_clock") return { status: "confirmed", index };

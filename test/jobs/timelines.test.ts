@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { coldKeys } from "../../src/jobs/cold.ts";
 import type { KeyUse } from "../../src/jobs/command.ts";
 import { specOf, decodeDefinition } from "../../src/jobs/definition.ts";
-import { definitionOf } from "../../src/jobs/executions.ts";
+import { definitionOf } from "../../src/jobs/definitionrows.ts";
 import { limits } from "../../src/limits.ts";
 import { planChange } from "../../src/planner/changes.ts";
 import type { Plannable } from "../../src/planner/changes.ts";
@@ -178,7 +178,7 @@ test("H12: an update while an execution lives leaves its definition until it has
   ask(machine, { kind: "update", jobId: "job", patch: { description: "two" } });
   const pinned = machine.cold.get(coldKeys.definition(job, 1)) as Uint8Array;
   assert.equal(specOf(decodeDefinition(pinned)).description, "one");
-  assert.equal(specOf(decodeDefinition(definitionOf(machine.state, job))).description, "two");
+  assert.equal(specOf(definitionOf(machine.state, job)).description, "two");
   machine.result(machine.only("job"), "completed");
   assert.deepEqual(machine.cold.under("def/"), [coldKeys.definition(job, 2)]);
 });

@@ -17,7 +17,7 @@ import { coldKeys } from "../../src/jobs/cold.ts";
 import { decodeDefinition, decodeEnded, specOf } from "../../src/jobs/definition.ts";
 import { PawlError } from "../../src/base/errors.ts";
 import type { StoredEvent } from "../../src/jobs/eventlog.ts";
-import { definitionOf } from "../../src/jobs/executions.ts";
+import { definitionOf } from "../../src/jobs/definitionrows.ts";
 import type { State } from "../../src/jobs/state.ts";
 import type { Change } from "../../src/jobs/views.ts";
 import { limits } from "../../src/limits.ts";
@@ -204,7 +204,7 @@ export class Judge {
     const { state } = this.reference;
     const here = state.jobs.pool.has(event.job) && state.jobs.generation[event.job] === event.generation;
     const departed = state.departed.get(`${event.job}:${event.generation}`) ?? "";
-    const jobId = here ? decodeDefinition(definitionOf(state, event.job)).jobId : departed;
+    const jobId = here ? definitionOf(state, event.job).jobId : departed;
     const seen = this.inTable(event, here) ?? this.ended(jobId);
     const shown = this.definitions.get(jobId) ?? [];
     if (seen) this.definitions.set(jobId, [...shown, { index, seen: { ...seen, gone: event.type === "job.cancelled" } }]);
@@ -213,7 +213,7 @@ export class Judge {
   private inTable({ job }: StoredEvent, here: boolean): Seen | undefined {
     if (!here) return undefined;
     const { state } = this.reference;
-    const { description, paused } = specOf(decodeDefinition(definitionOf(state, job)));
+    const { description, paused } = specOf(definitionOf(state, job));
     return { revision: state.jobs.revision[job] as number, tag: description, paused, gone: false };
   }
 

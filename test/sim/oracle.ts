@@ -2,8 +2,9 @@
 // code under test. It computes due times by plain arithmetic and demands of each record that it is just the next one, and of each
 // change that no due time before it is left without a record.
 
-import { decodeDefinition, specOf } from "../../src/jobs/definition.ts";
-import { coldKeys } from "../../src/jobs/cold.ts";
+import { specOf } from "../../src/jobs/definition.ts";
+import type { Definition } from "../../src/jobs/definition.ts";
+import { findDefinition } from "../../src/jobs/definitionrows.ts";
 import type { StoredEvent } from "../../src/jobs/eventlog.ts";
 import type { HistoryRow } from "../../src/jobs/history.ts";
 import type { ScheduleSpec } from "../../src/jobs/spec.ts";
@@ -82,11 +83,10 @@ export class Oracle {
   }
 
   private definition(job: number): { id: string; schedule: ScheduleSpec; paused: boolean } {
-    const stored = this.state.cold.get(coldKeys.definition(job, this.state.jobs.revision[job] as number));
-    demand(stored !== undefined, "H12", `job ${job} has no definition`);
-    const definition = decodeDefinition(stored as Uint8Array);
-    const spec = specOf(definition);
-    return { id: definition.jobId, schedule: spec.schedule, paused: spec.paused };
+    const definition = findDefinition(this.state, job, this.state.jobs.revision[job] as number);
+    demand(definition !== undefined, "H12", `job ${job} has no definition`);
+    const spec = specOf(definition as Definition);
+    return { id: (definition as Definition).jobId, schedule: spec.schedule, paused: spec.paused };
   }
 
   /** No due time that has passed may be left when a job is changed (H1f). */

@@ -1,0 +1,148 @@
+// Owns: what a batch of new jobs does to the rows: each of its jobs as applychanges.ts would make it alone, the texts that they share
+// looked up once. Its jobs stand in consecutive numbers, so that their definitions can be stored together (definitionrows.ts).
+// (B1) A job that is refused is refused alone; what was done of the others is durable with the entry.
+
+import { ByteReader } from "../base/bytes.ts";
+import { isTaken, notAnInstant } from "./applychanges.ts";
+import { Bulk } from "./bulk.ts";
+import { BLOCK_JOBS, definitionOf, putBlock, putDefinition } from "./definitionrows.ts";
+import type { Origin } from "./definitionrows.ts";
+import { forgetEnded } from "./endedrows.ts";
+import { eventCode } from "./eventlog.ts";
+import type { Interned } from "./interned.ts";
+import { jobFlags } from "./jobtable.ts";
+import type { RefusedJob, Reply } from "./reply.ts";
+import { refused } from "./reply.ts";
+import type { State } from "./state.ts";
+import { setAnew } from "./unsure.ts";
+
+export function applyCreateMany(state: State, body: ByteReader, index: number): Reply {
+  const maker = new Maker(state, new Bulk(body.bytes()), { uid: index, createdAtMs: state.clockMs });
+  return { kind: "done", status: "submitted", jobId: undefined, sequence: undefined, index, refused: maker.run() };
+}
+
+class Maker {
+  private readonly state: State;
+  private readonly bulk: Bulk;
+  private readonly origin: Origin;
+  private readonly schedules: Shared;
+  private readonly classes: Shared;
+  /** Numbers that were given, in ascending order, and the place of each in the batch. */
+  private readonly numbers: number[] = [];
+  private readonly places: number[] = [];
+  private asked = 0;
+
+  constructor(state: State, bulk: Bulk, origin: Origin) {
+    this.state = state;
+    this.bulk = bulk;
+    this.origin = origin;
+    this.schedules = new Shared(state.schedules, bulk.schedules);
+    this.classes = new Shared(state.classes, bulk.classes);
+  }
+
+  run(): readonly RefusedJob[] {
+    const refusals: RefusedJob[] = [];
+    for (let i = 0; i < this.bulk.count; i++) {
+      const reply = this.make(i);
+      if (reply?.kind === "refused") refusals.push({ at: i, code: reply.code, message: reply.message });
+    }
+    this.storeDefinitions();
+    return refusals;
+  }
+
+  /** The refusal, if there is one. */
+  private make(i: number): Reply | undefined {
+    const { state, bulk } = this;
+    const { jobs } = state;
+    const idHash = bulk.idHash(i);
+    this.asked = i;
+    const dueMs = bulk.dueMs(i);
+    const found = jobs.ids.find(idHash, this.isAsked);
+    // The text of an id is made only for what needs it.
+    const jobId = found !== 0 || state.endedJobs > 0 ? bulk.jobId(i) : "";
+    const problem = (jobId === "" ? undefined : isTaken(state, found, jobId)) ?? notAnInstant(dueMs) ?? this.roomFor(i);
+    if (problem) return problem;
+    const job = jobs.pool.take();
+    if (job === 0) return refused("capacity", `all ${state.capacity.jobsMax} jobs are in use; delete some or start a larger cluster`);
+    if (jobId !== "") forgetEnded(state, jobId);
+    const schedule = bulk.schedule(i);
+    const paused = bulk.isPaused(i);
+    jobs.generation[job] = ((jobs.generation[job] as number) + 1) & 0xffff;
+    jobs.revision[job] = 1;
+    jobs.idHash[job] = idHash;
+    jobs.flags[job] = jobFlags.used | (schedule === 0 ? jobFlags.oneShot : 0) | (paused ? jobFlags.paused : 0);
+    jobs.dueAtMs[job] = paused ? 0 : dueMs;
+    setAnew(state, job);
+    jobs.lastAtMs[job] = 0;
+    jobs.class[job] = this.classes.acquire(bulk.class(i));
+    jobs.schedule[job] = schedule === 0 ? 0 : this.schedules.acquire(schedule - 1);
+    jobs.ids.add(job);
+    state.armJob(job);
+    jobs.rows.touch(job);
+    this.numbers.push(job);
+    this.places.push(i);
+    state.events.add(eventCode["job.submitted"], job, jobs.generation[job] as number, 0, 0, 0, 0, jobs.dueAtMs[job] as number);
+    return undefined;
+  }
+
+  /** One function for all jobs of a batch. Definitions of this batch are not stored yet. */
+  private readonly isAsked = (job: number): boolean => {
+    const place = this.places[this.numbers.indexOf(job)];
+    const jobId = place === undefined ? definitionOf(this.state, job).jobId : this.bulk.jobId(place);
+    return jobId === this.bulk.jobId(this.asked);
+  };
+
+  private roomFor(i: number): Reply | undefined {
+    const schedule = this.bulk.schedule(i);
+    if (!this.classes.fits(this.bulk.class(i)))
+      return refused("capacity", "too many different combinations of type, priority, retry and other policies");
+    if (schedule !== 0 && !this.schedules.fits(schedule - 1)) return refused("capacity", "too many different schedules");
+    return undefined;
+  }
+
+  /** In blocks where the numbers fill one, else one by one. */
+  private storeDefinitions(): void {
+    const { state, numbers, places, bulk, origin } = this;
+    for (let at = 0; at < numbers.length; ) {
+      const job = numbers[at] as number;
+      if (job % BLOCK_JOBS === 0 && numbers[at + BLOCK_JOBS - 1] === job + BLOCK_JOBS - 1) {
+        const bodies = places.slice(at, at + BLOCK_JOBS).map((place) => bulk.body(place));
+        putBlock(state, job, origin, bodies);
+        at += BLOCK_JOBS;
+        continue;
+      }
+      const input = new ByteReader(bulk.body(places[at] as number));
+      putDefinition(state, job, 1, { ...origin, jobId: input.string(), specJson: input.bytes() });
+      at++;
+    }
+  }
+}
+
+/** Texts of a batch and their references, each looked up once. */
+class Shared {
+  private readonly interned: Interned<unknown>;
+  private readonly texts: readonly string[];
+  /** 0 while the text was not acquired by a job of this batch. */
+  private readonly refs: Uint32Array;
+
+  constructor(interned: Interned<unknown>, texts: readonly string[]) {
+    this.interned = interned;
+    this.texts = texts;
+    this.refs = new Uint32Array(texts.length);
+  }
+
+  fits(place: number): boolean {
+    return this.refs[place] !== 0 || this.interned.fits(this.texts[place] as string);
+  }
+
+  acquire(place: number): number {
+    const known = this.refs[place] as number;
+    if (known !== 0) {
+      this.interned.again(known);
+      return known;
+    }
+    const ref = this.interned.acquire(this.texts[place] as string);
+    this.refs[place] = ref;
+    return ref;
+  }
+}
