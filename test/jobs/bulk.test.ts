@@ -42,7 +42,8 @@ const specParts = fc.record({
   schedule: fc.constantFrom(...specs.map(({ schedule }) => schedule), { kind: "every", everyMs: 5_000, anchorMs: 3 } as const),
   class: fc.record(
     {
-      priority: fc.constantFrom("high", "medium", "low"), overlap: fc.constantFrom("skip", "allow"), timeoutMs: fc.constantFrom(3_600_000, 7),
+      priority: fc.constantFrom("high", "medium", "low"), overlap: fc.constantFrom("skip", "allow"),
+      timeoutMs: fc.constantFrom(3_600_000, 7),
       delivery: fc.constantFrom("at_least_once", "at_most_once"),
       placement: fc.constantFrom({ tags: [], mode: "all" }, { tags: [], mode: "any" }, { tags: ["a"], mode: "all" }),
       misfire: fc.constantFrom({ policy: "fire_once", withinMs: 60_000, max: 100 }, { policy: "skip", withinMs: 60_000, max: 100 }),
@@ -75,14 +76,17 @@ test("a spec comes out of its stored form as it went in, and usual parts take no
 });
 
 test("a hash of the bytes of an id is that of its text", () => {
-  for (const id of ["a", "job-1", "ä\u{1f600}", ""]) assert.equal(hashBytes(utf8Bytes(`x${id}y`), 1, 1 + utf8Bytes(id).length), hashText(id));
+  for (const id of ["a", "job-1", "ä\u{1f600}", ""]) {
+    assert.equal(hashBytes(utf8Bytes(`x${id}y`), 1, 1 + utf8Bytes(id).length), hashText(id));
+  }
 });
 
 const steps = fc.array(
   fc.oneof(
-    fc.record({ what: fc.constant("many" as const), from: fc.integer({ min: 0, max: 60 }), count: fc.integer({ min: 1, max: 50 }) }),
+    fc.record({ what: fc.constant("many"), from: fc.integer({ min: 0, max: 60 }), count: fc.integer({ min: 1, max: 50 }) }),
     fc.record({
-      what: fc.constantFrom("cancel", "update", "fire", "run"), from: fc.integer({ min: 0, max: 90 }), count: fc.integer({ min: 1, max: 30 }),
+      what: fc.constantFrom("cancel", "update", "fire", "run"), from: fc.integer({ min: 0, max: 90 }),
+      count: fc.integer({ min: 1, max: 30 }),
     }),
   ),
   { minLength: 4, maxLength: 14 },
