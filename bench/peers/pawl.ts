@@ -1,0 +1,126 @@
+// Owns: Pawl as a side of the comparison: one or three real nodes on loopback, jobs through the bulk route, handlers in the nodes' own
+// processes. What happened is read from /metrics: completions as the leader applied them, lateness as the nodes count it.
+
+import { readFileSync } from "node:fs";
+import { setTimeout as wait } from "node:timers/promises";
+import { Pool } from "undici";
+import { BenchCluster, WORK } from "../cluster.ts";
+import type { BenchNode } from "../cluster.ts";
+import { createJobs } from "../load.ts";
+import { growth, percentiles, scrape } from "../scrape.ts";
+import type { Scrape } from "../scrape.ts";
+import { inBatches, range } from "./batches.ts";
+import type { Place, Seen, Server, Side } from "./side.ts";
+
+const SLOTS = 4_096;
+const LINES = 5_000;
+const PARALLEL = 4;
+const ANCHOR_MS = Date.UTC(2026, 0, 1);
+const POLL_MS = 20;
+const COMPLETED = 'pawl_executions_total{status="completed"}';
+const LATENESS = "pawl_start_lateness_seconds";
+
+function version(): string {
+  const file = new URL("../../package.json", import.meta.url);
+  return `pawl ${(JSON.parse(readFileSync(file, "utf8")) as { version: string }).version}`;
+}
+
+export function pawl(nodes: 1 | 3): Side {
+  const batched = "starts, results and completions batched by entry of the log";
+  return {
+    facts: {
+      name: nodes === 1 ? "pawl, one node" : "pawl, three nodes",
+      versions: version(),
+      durability: nodes === 1 ? "every log write synced; one copy" : "every log write synced on a majority before the answer; three copies",
+      bulk: `bulk route, requests of ${LINES} lines, ${PARALLEL} under way; an entry of the log takes up to 512 of them`,
+      handling: `a plugin in the nodes' own processes, ${SLOTS} slots each, ${batched}; "ready" is one due time after the last submit`,
+      ticking: "its schedules, every PT1S",
+    },
+    alwaysHandles: true,
+    start: () => PawlServer.start(nodes),
+  };
+}
+
+class PawlServer implements Server {
+  private readonly cluster: BenchCluster;
+  /** The leader first. */
+  private readonly nodes: readonly BenchNode[];
+  private readonly pools: readonly Pool[];
+  private before: readonly Scrape[] = [];
+
+  private constructor(cluster: BenchCluster, nodes: readonly BenchNode[]) {
+    this.cluster = cluster;
+    this.nodes = nodes;
+    this.pools = nodes.map(({ api }) => new Pool(api, { connections: PARALLEL, pipelining: 1 }));
+  }
+
+  static async start(nodes: 1 | 3): Promise<PawlServer> {
+    const cluster = await BenchCluster.start({ nodes, slots: SLOTS });
+    return new PawlServer(cluster, await cluster.leaderFirst());
+  }
+
+  async submit(count: number, dueAtMs: (at: number) => number): Promise<void> {
+    await this.send(count, (at) => {
+      const due = dueAtMs(at);
+      return `{"job_type":"${WORK}","schedule_time":"${new Date(due).toISOString()}","payload":{"dueAtMs":${due}}}\n`;
+    });
+  }
+
+  async handle(): Promise<void> {
+    // The nodes do so from the start.
+  }
+
+  async done(count: number): Promise<void> {
+    const leader = this.nodes[0] as BenchNode;
+    while (((await scrape(this.cluster, leader)).get(COMPLETED) ?? 0) < count) await wait(POLL_MS);
+  }
+
+  async tick(count: number): Promise<void> {
+    await this.send(count, (at) => {
+      const anchor = new Date(ANCHOR_MS + ((at * 617) % 1_000)).toISOString();
+      return `{"job_type":"${WORK}","schedule":{"every":"PT1S","anchor":"${anchor}"},"payload":{"dueAtMs":0}}\n`;
+    });
+  }
+
+  /** Bounds of buckets that lie a tenth apart: what is told is never less than what was. */
+  async seen(): Promise<Seen> {
+    const after = await Promise.all(this.nodes.map((node) => scrape(this.cluster, node)));
+    const pairs = after.map((each, at) => ({ before: this.before[at] ?? new Map<string, number>(), after: each }));
+    this.before = after;
+    const { at } = percentiles(pairs, LATENESS);
+    const leader = pairs[0];
+    const handled = leader === undefined ? 0 : growth(leader.before, leader.after, COMPLETED);
+    return { handled, lateness: { p50Ms: at(0.5) * 1_000, p95Ms: at(0.95) * 1_000, maxMs: at(1) * 1_000 } };
+  }
+
+  place(): Place {
+    const { nodes, cluster } = this;
+    return { pids: nodes.map(({ pid }) => pid), folders: nodes.map((node) => cluster.dataDir(node)), replicas: nodes.length };
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.pools.map((pool) => pool.destroy()));
+    await this.cluster.stop();
+  }
+
+  /** Spreads requests over the nodes; each ends the comparison unless all its lines were taken. */
+  private async send(count: number, line: (at: number) => string): Promise<void> {
+    const headers = { authorization: `Bearer ${this.cluster.token}`, "content-type": "application/x-ndjson" };
+    const lines = Math.min(LINES, Math.ceil(count / PARALLEL));
+    await inBatches(count, lines, PARALLEL, async (from, to) => {
+      const pool = this.pools[Math.floor(from / lines) % this.pools.length] as Pool;
+      const body = range(from, to, line).join("");
+      const answer = await pool.request({ path: "/api/v1/jobs/batch?results=errors", method: "POST", headers, body });
+      const text = await answer.body.text();
+      if (answer.statusCode === 405) return this.createEach(body);
+      const last = text.trimEnd().split("\n").at(-1) ?? "";
+      const { done, submitted } = JSON.parse(last) as { done?: boolean; submitted?: number };
+      if (done !== true || submitted !== to - from) throw new Error(`a bulk request was answered ${answer.statusCode} ${text.slice(0, 1_000)}`);
+    });
+  }
+  /** For a build without the bulk route: one create a request. */
+  private async createEach(body: string): Promise<void> {
+    const jobs = body.trimEnd().split("\n").map((line): unknown => JSON.parse(line));
+    await createJobs(this.cluster, this.nodes, jobs.length, 128, (at) => jobs[at]);
+  }
+}

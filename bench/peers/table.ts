@@ -1,0 +1,46 @@
+// Owns: how the comparison is shown: what each side is and batches, a row for each figure, and how many times Pawl is ahead.
+
+import type { Facts } from "./side.ts";
+import type { Figure } from "./works.ts";
+
+const FACTS = [
+  ["versions", "versions"], ["durability", "durability"], ["bulk", "bulk submit"], ["handling", "handling"], ["ticking", "every second"],
+] as const;
+
+/** How many times `mine` is ahead of `theirs`: above 1 is better, whatever better means for the figure. */
+export function advantage(mine: Figure, theirs: Figure): number {
+  return mine.better === "higher" ? mine.value / theirs.value : theirs.value / mine.value;
+}
+
+function shown(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
+}
+
+export function factsText(sides: readonly Facts[]): string {
+  return sides.map((facts) => `${facts.name}\n${FACTS.map(([key, name]) => `  ${name.padEnd(13)}${facts[key]}\n`).join("")}`).join("");
+}
+
+/** A column for each side; below a peer's value how many times Pawl is ahead of it, with one node and with three. */
+export function tableText(figures: readonly Figure[], sides: readonly string[], own: readonly string[]): string {
+  const names = [...new Set(figures.map(({ figure, unit }) => `${figure}, ${unit}`))];
+  const cell = (name: string, side: string): Figure | undefined =>
+    figures.find((each) => each.of === side && `${each.figure}, ${each.unit}` === name);
+  const rows = names.flatMap((name) => {
+    const values = sides.map((side) => cell(name, side));
+    const ratios = values.map((theirs) => (theirs === undefined || own.includes(theirs.of) ? "" : ratiosText(own.map((side) => cell(name, side)), theirs)));
+    const row = [name, ...values.map((each) => (each === undefined ? "-" : shown(each.value)))];
+    return ratios.every((each) => each === "") ? [row] : [row, ["", ...ratios]];
+  });
+  return aligned([["", ...sides], ...rows]);
+}
+
+function ratiosText(mine: readonly (Figure | undefined)[], theirs: Figure): string {
+  return mine.map((each) => (each === undefined ? "-" : `x${advantage(each, theirs).toPrecision(2)}`)).join(" ");
+}
+
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    row.map((text, column) => (column === 0 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0))).join("  ");
+  return rows.map((row) => `${line(row).trimEnd()}\n`).join("");
+}
