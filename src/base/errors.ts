@@ -61,7 +61,10 @@ export class BugError extends Error {
   }
 }
 
-/** States what must hold. A failure is a bug in Pawl: it is never caught to go on, the process ends. */
+/**
+ * States what must hold. A failure is a bug in Pawl: it is never caught to go on, the process ends. The message is put together before
+ * it is known to be needed, a tenth of a microsecond for each number in it: what is called for every row tests, then throws itself.
+ */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new BugError(message);
 }

@@ -8,9 +8,9 @@
 
 import { mix32 } from "../base/checksum.ts";
 import { assert } from "../base/errors.ts";
+import { gather, mixRows, scatter } from "./columnloops.ts";
+import type { Column } from "./columnloops.ts";
 import { HashSum } from "./hashsum.ts";
-
-export type Column = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 
 const ALIGN = 8;
 /** What is known of a row that changed since takeChanged(): whether its hash is of what it holds now. */
@@ -24,7 +24,6 @@ export class ColumnTable {
   readonly rowBytes: number;
   readonly pageRows: number;
   private readonly columns: readonly Column[];
-  private readonly words: readonly Words[];
   private readonly dirty: Uint8Array;
   private readonly hashes: Uint32Array;
   private readonly total = new HashSum();
@@ -41,7 +40,6 @@ export class ColumnTable {
     this.columns = columns;
     this.rowBytes = columns.reduce((sum, column) => sum + column.BYTES_PER_ELEMENT, 0);
     this.pageRows = Math.floor(pageBytes / this.rowBytes);
-    this.words = columns.map(wordsOf);
     this.dirty = new Uint8Array(capacity + 1);
     this.hashes = new Uint32Array(capacity + 1);
   }
@@ -94,7 +92,7 @@ export class ColumnTable {
   }
 
   private rehashRows(rows: Uint32Array): void {
-    const hashes = hashesOf(this.words, rows);
+    const hashes = hashesOf(this.columns, rows);
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i] as number;
       const before = this.hashes[row] as number;
@@ -169,48 +167,13 @@ export class ColumnTable {
   }
 }
 
-/** A column as the 32-bit words of its rows; narrower values are words themselves. */
-type Words = { readonly values: Column; readonly wide: boolean };
-
-function wordsOf(column: Column): Words {
-  if (!(column instanceof Float64Array)) return { values: column, wide: false };
-  return { values: new Uint32Array(column.buffer, column.byteOffset, column.length * 2), wide: true };
-}
-
 /** Hashes of rows' numbers and of all that they hold; 0 for rows of zeros. Column by column, as memory lies. */
-function hashesOf(words: readonly Words[], rows: Uint32Array): Uint32Array {
+function hashesOf(columns: readonly Column[], rows: Uint32Array): Uint32Array {
   const hashes = rows.slice();
   const bits = new Uint32Array(rows.length);
-  for (const { values, wide } of words) {
-    if (wide) mixWide(values as Uint32Array, rows, hashes, bits);
-    else mixNarrow(values, rows, hashes, bits);
-  }
+  for (const column of columns) mixRows(column, rows, hashes, bits);
   for (let i = 0; i < rows.length; i++) hashes[i] = bits[i] === 0 ? 0 : mix32(hashes[i] as number);
   return hashes;
-}
-
-function mixWide(values: Uint32Array, rows: Uint32Array, hashes: Uint32Array, bits: Uint32Array): void {
-  for (let i = 0; i < rows.length; i++) {
-    const at = (rows[i] as number) * 2;
-    const low = values[at] as number;
-    const high = values[at + 1] as number;
-    bits[i] = (bits[i] as number) | low | high;
-    hashes[i] = mixed(mixed(hashes[i] as number, low), high);
-  }
-}
-
-function mixNarrow(values: Column, rows: Uint32Array, hashes: Uint32Array, bits: Uint32Array): void {
-  for (let i = 0; i < rows.length; i++) {
-    const value = values[rows[i] as number] as number;
-    bits[i] = (bits[i] as number) | value;
-    hashes[i] = mixed(hashes[i] as number, value);
-  }
-}
-
-function mixed(hash: number, word: number): number {
-  const spread = Math.imul(word, 0xcc9e2d51);
-  const both = hash ^ Math.imul((spread << 15) | (spread >>> 17), 0x1b873593);
-  return (Math.imul((both << 13) | (both >>> 19), 5) + 0xe6546b64) | 0;
 }
 
 function doubled(list: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
@@ -238,12 +201,4 @@ function viewLike(column: Column, bytes: Uint8Array, at: number, count: number):
   if (column instanceof Uint32Array) return new Uint32Array(bytes.buffer, offset, count);
   if (column instanceof Uint16Array) return new Uint16Array(bytes.buffer, offset, count);
   return new Uint8Array(bytes.buffer, offset, count);
-}
-
-function gather(column: Column, rows: Uint32Array, out: Column): void {
-  for (let i = 0; i < rows.length; i++) out[i] = column[rows[i] as number] as number;
-}
-
-function scatter(column: Column, rows: Uint32Array, values: Column): void {
-  for (let i = 0; i < rows.length; i++) column[rows[i] as number] = values[i] as number;
 }

@@ -2,7 +2,7 @@
 // is counted by the rows that hold it; commands carry the value's text, never the reference, so a reused reference misleads nobody.
 // (N1) The text of every reference in use is a cold row; which are in use is recounted from the rows at load.
 
-import { assert, PawlError } from "../base/errors.ts";
+import { assert, BugError, PawlError } from "../base/errors.ts";
 import { utf8Bytes } from "../base/bytes.ts";
 import { NumberPool } from "./numberpool.ts";
 import type { ColdRows } from "./cold.ts";
@@ -31,7 +31,7 @@ export class Interned<T> {
   /** The value behind a reference in use. */
   value(ref: number): T {
     const value = this.values[ref];
-    assert(value !== undefined, `${this.prefix}: reference ${ref} is not in use`);
+    if (value === undefined) throw new BugError(`${this.prefix}: reference ${ref} is not in use`);
     return value;
   }
 
@@ -66,7 +66,7 @@ export class Interned<T> {
 
   release(ref: number): void {
     const left = (this.counts[ref] ?? 0) - 1;
-    assert(left >= 0, `${this.prefix}: reference ${ref} released too often`);
+    if (left < 0) throw new BugError(`${this.prefix}: reference ${ref} released too often`);
     this.counts[ref] = left;
     if (left > 0) return;
     this.byText.delete(this.text(ref));

@@ -92,6 +92,15 @@ export class JobTable {
     return ((this.flags[job] as number) & flag) !== 0;
   }
 
+  /** Rows in [from, to) with this flag. */
+  withFlag(flag: number, from: number, to: number): Uint32Array {
+    const { flags } = this;
+    const rows = new Uint32Array(to - from);
+    let count = 0;
+    for (let job = from; job < to; job++) if (((flags[job] as number) & flag) !== 0) rows[count++] = job;
+    return rows.subarray(0, count);
+  }
+
   /** True when the row is the one that a command was computed from (H1, J1). */
   is(job: number, generation: number, revision: number): boolean {
     return this.pool.has(job) && this.generation[job] === generation && this.revision[job] === revision;

@@ -2,7 +2,7 @@
 // history of this process, so that replicas with different pasts give equal numbers (H2a).
 // Three levels of bitmap, one bit per number, per word of 32 and per 1,024: finding the lowest free one reads a few words.
 
-import { assert } from "../base/errors.ts";
+import { assert, BugError } from "../base/errors.ts";
 
 export class NumberPool {
   readonly capacity: number;
@@ -39,7 +39,7 @@ export class NumberPool {
 
   /** Marks a number as used, when rows are loaded. */
   add(number: number): void {
-    assert(number >= 1 && number <= this.capacity && !this.has(number), `number ${number} is taken or out of range`);
+    if (number < 1 || number > this.capacity || this.has(number)) throw new BugError(`number ${number} is taken or out of range`);
     this.mark(number);
     this.count++;
   }
@@ -56,7 +56,7 @@ export class NumberPool {
   }
 
   free(number: number): void {
-    assert(number >= 1 && this.has(number), `number ${number} is not in use`);
+    if (number < 1 || !this.has(number)) throw new BugError(`number ${number} is not in use`);
     const word = number >>> 5;
     const middle = word >>> 5;
     const top = middle >>> 5;

@@ -102,6 +102,9 @@ const closedHistory: HistorySink = {
 /** A small cluster need not keep more events than its few rows bring about in a while. */
 const EVENTS_KEPT_PER_ROW = 16;
 
+/** Jobs that are rebuilt together, each index in a loop of its own: their columns stay in the processor's cache meanwhile. */
+const REBUILD_ROWS = 4096;
+
 export class State {
   readonly jobs: JobTable;
   readonly live: LiveTable;
@@ -255,14 +258,17 @@ export class State {
 
   private rebuildJobs(): void {
     const { jobs } = this;
-    const high = jobs.rows.rowCount();
-    for (let job = 1; job < high && job <= this.capacity.jobsMax; job++) {
-      if (!jobs.has(job, jobFlags.used)) continue;
-      jobs.pool.add(job);
-      this.classes.recount(jobs.class[job] as number);
-      if (jobs.schedule[job] !== 0) this.schedules.recount(jobs.schedule[job] as number);
-      if (!jobs.has(job, jobFlags.deleted)) jobs.ids.add(job);
-      this.armJob(job);
+    const end = Math.min(jobs.rows.rowCount(), this.capacity.jobsMax + 1);
+    for (let from = 1; from < end; from += REBUILD_ROWS) {
+      const used = jobs.withFlag(jobFlags.used, from, Math.min(end, from + REBUILD_ROWS));
+      for (let i = 0; i < used.length; i++) jobs.pool.add(used[i] as number);
+      for (let i = 0; i < used.length; i++) this.classes.recount(jobs.class[used[i] as number] as number);
+      for (let i = 0; i < used.length; i++) {
+        const schedule = jobs.schedule[used[i] as number] as number;
+        if (schedule !== 0) this.schedules.recount(schedule);
+      }
+      jobs.ids.addAll(used.filter((job) => !jobs.has(job, jobFlags.deleted)));
+      for (let i = 0; i < used.length; i++) this.armJob(used[i] as number);
     }
   }
 

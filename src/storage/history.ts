@@ -8,7 +8,7 @@
 // (T4) Records that were missing (historymarks.ts) go into files of their own, in order: a file's ordinals rise, and holes are filled from
 //      the first one on while new records come behind them. A read that needs what is missing is refused, never answered without it.
 
-import { assert } from "../base/errors.ts";
+import { assert, BugError } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import { Block, column, lastUpTo, rowAt } from "./historyblock.ts";
 import { HistoryDay } from "./historyday.ts";
@@ -86,7 +86,7 @@ export class HistoryStore implements HistorySink {
 
   /** Ordinals come without gaps. The row is copied. */
   append(row: HistoryRow): void {
-    assert(row.ordinal === this.nextOrdinal, `history record ${row.ordinal} where ${this.nextOrdinal} is due`);
+    if (row.ordinal !== this.nextOrdinal) throw new BugError(`history record ${row.ordinal} where ${this.nextOrdinal} is due`);
     this.nextOrdinal++;
     this.put(row, false);
   }

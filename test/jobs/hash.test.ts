@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { ColumnTable } from "../../src/jobs/columns.ts";
-import type { Column } from "../../src/jobs/columns.ts";
+import type { Column } from "../../src/jobs/columnloops.ts";
 import { at, everySecond, Machine, NOON, SECOND, spec } from "./machine.ts";
 
 const ROWS = 40;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { NumberIndex } from "../../src/jobs/numberindex.ts";
 import { NumberPool } from "../../src/jobs/numberpool.ts";
@@ -38,6 +39,41 @@ test("the pool is a sorted set: take, add, free and walk agree with a model", ()
     }),
     { seed: 11, numRuns: 200 },
   );
+});
+
+test("numbers that are added together are found and removed as those added one by one", () => {
+  const hashes = fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 40 });
+  fc.assert(
+    fc.property(hashes, fc.nat(40), fc.nat(40), (given, from, to) => {
+      const index = new NumberIndex(40, Uint32Array.from([0, ...given]));
+      const numbers = Uint32Array.from(given, (_, at) => at + 1);
+      const [start, end] = [Math.min(from, to), Math.max(from, to)];
+      for (const number of [...numbers.subarray(0, start), ...numbers.subarray(end)]) index.add(number);
+      index.addAll(numbers.subarray(start, end));
+      for (const gone of numbers) {
+        for (const number of numbers) {
+          const found = index.find(given[number - 1] as number, (each) => each === number);
+          assert.equal(found, number < gone ? 0 : number);
+        }
+        index.remove(gone);
+      }
+    }),
+    { seed: 12, numRuns: 200 },
+  );
+});
+
+test("a restart rebuilds a table of several parts as it was: ids, wheel, free numbers, schedules in use", () => {
+  const count = 9_000;
+  const machine = new Machine({ jobsMax: count + 100, liveMax: 10 });
+  for (let job = 1; job <= count; job++) machine.create(`job-${job}`, spec(at(NOON + job), { hasPayload: job % 7 === 0 }), NOON + job);
+  for (let job = 5; job <= count; job += 613) {
+    machine.one({ kind: "cancel", key: undefined, ref: machine.ref(`job-${job}`), jobId: `job-${job}`, cancelRunning: false });
+  }
+  const again = machine.restarted();
+  assert.ok(isDeepStrictEqual(again.image(), machine.image()), "rows, wheel, cold rows, scalars");
+  assert.deepEqual([again.job("job-1"), again.job("job-4096"), again.job("job-4097"), again.job("job-5")], [1, 4096, 4097, 0]);
+  assert.equal(again.state.classes.size, 2);
+  assert.equal(again.state.jobs.pool.take(), 5);
 });
 
 test("the index finds every number under its hash, whatever was added and removed and however hashes collide", () => {
