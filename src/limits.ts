@@ -93,6 +93,11 @@ export const limits = {
   /** Jobs that are looked at for one entry after the clock was set back. */
   redueRowsMax: 4_096,
 
+  // Reads of what a node has applied: of one turn, and of all turns for one page.
+  readSliceMs: 4,
+  readSpendMs: 20,
+  readsAtOnceMax: 1_024,
+
   // Wheel.
   wheelMovesPerTurnMax: 4096,
 

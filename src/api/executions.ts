@@ -7,7 +7,7 @@ import { changed } from "./jobs.ts";
 import { presentExecution } from "./present.ts";
 import { PREFIX, route } from "./registry.ts";
 import type { Call, Result, Route } from "./registry.ts";
-import { nextLink, pageLimit, read, span } from "./reading.ts";
+import { nextLink, pageLimit, pagesSummary, read, span } from "./reading.ts";
 import { executionsQuery, jobExecutionsQuery, noQuery, readQuery } from "./schemas.ts";
 import type { ExecutionsQuery } from "./schemas.ts";
 
@@ -17,12 +17,14 @@ export function executionRoutes(backend: Backend): readonly Route[] {
   return [
     route({
       method: "GET", path: `${PREFIX}/jobs/{job_id}/executions`, permission: "executions:read", change: false,
-      summary: "Executions of one job, newest first", query: jobExecutionsQuery, answers: { 200: answers.executions },
+      summary: `Executions of one job, newest first. ${pagesSummary}`,
+      query: jobExecutionsQuery, answers: { 200: answers.executions },
       handle: (call) => list(backend, call, call.param("job_id")),
     }),
     route({
       method: "GET", path, permission: "executions:read", change: false,
-      summary: "Executions by page, newest first", query: executionsQuery, answers: { 200: answers.executions },
+      summary: `Executions by page: live ones, then the others, newest first. ${pagesSummary}`,
+      query: executionsQuery, answers: { 200: answers.executions },
       handle: (call) => list(backend, call, call.query.job_id),
     }),
     route({

@@ -10,7 +10,7 @@ import { jobPatchOf, jobSpecOf } from "./parse.ts";
 import { presentJob, presentListedJob } from "./present.ts";
 import { PREFIX, route } from "./registry.ts";
 import type { Call, Result, Route } from "./registry.ts";
-import { nextLink, pageLimit, read, startTimeSpan } from "./reading.ts";
+import { nextLink, pageLimit, pagesSummary, read, startTimeSpan } from "./reading.ts";
 import { deleteQuery, jobChange, jobsQuery, newJob, noQuery, readQuery } from "./schemas.ts";
 import type { JobChangeBody, JobsQuery, NewJobBody } from "./schemas.ts";
 
@@ -51,7 +51,7 @@ function fixedRoutes(backend: Backend, system: System): readonly Route[] {
       },
     }),
     route({
-      method: "GET", path, permission: "jobs:read", change: false, summary: "Jobs by page; the next page is in the header Link",
+      method: "GET", path, permission: "jobs:read", change: false, summary: `Jobs by page. ${pagesSummary}`,
       query: jobsQuery, answers: { 200: answers.jobs },
       handle: (call) => list(backend, call),
     }),

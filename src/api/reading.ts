@@ -29,6 +29,10 @@ function freshness(answered: Answered, consistency: Consistency): Readonly<Recor
   return consistency === "stale" ? { ...index, "pawl-staleness-ms": String(Math.max(0, Math.round(answered.ageMs))) } : index;
 }
 
+/** What the OpenAPI document says of every route that answers in pages. */
+export const pagesSummary =
+  "A page may be shorter than its limit, even empty: there is more for as long as the header Link names a next page";
+
 export function pageLimit(limit: number | undefined): number {
   return limit ?? limits.pageDefault;
 }

@@ -147,7 +147,7 @@ async function* pages<T>(caller: Caller, path: string, filter: Query): AsyncGene
   } while (cursor !== undefined);
 }
 
-/** One page; its cursor is the one of the next page, absent on the last. */
+/** One page, perhaps an empty one; its cursor is the one of the next page, absent on the last. */
 function page<T>(caller: Caller, path: string, filter: Query): Promise<Page<T>> {
   return caller.run({ method: "GET", path: path + queryOf(filter) }, async (response) => {
     const next = /<([^>]+)>; rel="next"/.exec(response.header("link") ?? "")?.[1];

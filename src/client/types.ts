@@ -161,7 +161,7 @@ export type ExecutionFilter = {
   consistency?: Consistency;
 };
 export type PageOptions = { cursor?: string };
-/** The cursor is the one of the next page; absent on the last. */
+/** The cursor is the one of the next page; absent on the last. A page before the last may be short, even empty. */
 export type Page<T> = { items: readonly T[]; cursor?: string };
 export type ReadOptions = { consistency?: Consistency };
 /** The key under which a change may be retried, also by another process; made by the client when absent. */

@@ -16,6 +16,8 @@ export class Interned<T> {
   private readonly values: (T | undefined)[] = [];
   private readonly texts: (string | undefined)[] = [];
   private readonly counts: number[] = [];
+  /** How often a reference has come to stand for another value. */
+  changes = 0;
 
   constructor(prefix: string, capacity: number, cold: ColdRows, parse: (text: string) => T) {
     this.prefix = prefix;
@@ -33,6 +35,11 @@ export class Interned<T> {
     const value = this.values[ref];
     if (value === undefined) throw new BugError(`${this.prefix}: reference ${ref} is not in use`);
     return value;
+  }
+
+  /** By reference: 1 where its value fits. */
+  fitting(fits: (value: T) => boolean): Uint8Array {
+    return Uint8Array.from(this.values, (value) => (value !== undefined && fits(value) ? 1 : 0));
   }
 
   text(ref: number): string {
@@ -72,6 +79,7 @@ export class Interned<T> {
     this.byText.delete(this.text(ref));
     this.values[ref] = undefined;
     this.texts[ref] = undefined;
+    this.changes++;
     this.pool.free(ref);
     this.cold.del(this.key(ref));
   }
@@ -94,6 +102,7 @@ export class Interned<T> {
     this.byText.set(text, ref);
     this.texts[ref] = text;
     this.values[ref] = this.parse(text);
+    this.changes++;
   }
 
   private key(ref: number): string {

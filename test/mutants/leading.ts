@@ -195,14 +195,14 @@ export const leading: readonly Mutant[] = [
     put: "",
   }),
   mutant("H16.15", "a page begins one row behind its cursor", clusterQueries, {
-    file: "src/cluster/queries.ts",
-    find: "      if (items.length >= limit) return job;",
-    put: "      if (items.length >= limit) return job + 1;",
+    file: "src/cluster/joblist.ts",
+    find: "    return from - 1;",
+    put: "    return from;",
   }),
   mutant("H16.15", "a page of live executions begins one row behind its cursor", clusterQueries, {
-    file: "src/cluster/queries.ts",
-    find: "      if (items.length >= limit) return slot;",
-    put: "      if (items.length >= limit) return slot + 1;",
+    file: "src/cluster/executionlist.ts",
+    find: "    return slot - 1;",
+    put: "    return slot;",
   }),
   mutant("H16.16", "a leader proposes while what it proposed is not applied", clusterLeadership, {
     file: "src/cluster/leadership.ts",
