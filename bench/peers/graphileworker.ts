@@ -14,6 +14,8 @@ const LOCAL_QUEUE = 500;
 /** Its default of 2 s would be the lateness of everything that is due later. */
 const POLL_MS = 100;
 
+const batching = { localQueue: { size: LOCAL_QUEUE }, completeJobBatchDelay: 0, failJobBatchDelay: 0 };
+
 type Payload = { readonly dueAtMs: number };
 type JobSpec = { readonly identifier: string; readonly payload: Payload; readonly runAt?: Date };
 type Helpers = { addJob(identifier: string, payload: Payload, options: { runAt: Date }): Promise<unknown> };
@@ -88,7 +90,7 @@ export function graphileWorker(): Peer {
       versions: `${versionOf("graphile-worker")}, ${storeVersion("postgres")}`,
       durability: "PostgreSQL's defaults: fsync on, synchronous_commit on; one copy",
       bulk: `addJobs of ${BATCH} jobs, ${PARALLEL} under way`,
-      handling: `${PROCESSES} processes, ${CONCURRENCY} concurrent jobs each, local queue of ${LOCAL_QUEUE}, completions batched (delay 0), poll ${POLL_MS} ms`,
+      handling: `${PROCESSES} processes, ${CONCURRENCY} jobs each, localQueue ${LOCAL_QUEUE}, batched completions, poll ${POLL_MS} ms`,
       ticking: "jobs that add their successor, due a second later: its cron knows no seconds",
     },
     store: "postgres",
@@ -109,11 +111,7 @@ export function graphileWorker(): Peer {
         await helpers.addJob("tick", { dueAtMs: next }, { runAt: new Date(next) });
       };
       const runner = await run({
-        preset: {
-          worker: {
-            concurrentJobs: CONCURRENCY, localQueue: { size: LOCAL_QUEUE }, completeJobBatchDelay: 0, failJobBatchDelay: 0, pollInterval: POLL_MS,
-          },
-        },
+        preset: { worker: { ...batching, concurrentJobs: CONCURRENCY, pollInterval: POLL_MS } },
         pgPool: pool,
         logger: new Logger(() => () => undefined),
         taskList: { tick, once: async ({ dueAtMs }) => tally.note(dueAtMs) },

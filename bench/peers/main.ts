@@ -11,7 +11,9 @@ import { advantage, factsText, tableText } from "./table.ts";
 import { type Figure, fullSizes, smokeSizes, works } from "./works.ts";
 
 const { values } = parseArgs({
-  options: { install: { type: "boolean" }, json: { type: "boolean" }, smoke: { type: "boolean" }, only: { type: "string", multiple: true } },
+  options: {
+    install: { type: "boolean" }, json: { type: "boolean" }, smoke: { type: "boolean" }, only: { type: "string", multiple: true },
+  },
 });
 const APT = ["install", "-y", "--no-install-recommends", ...Object.values(debianPackages)];
 
@@ -27,7 +29,9 @@ if (values.install) {
 }
 const { sides: here, missing } = sidesHere();
 for (const sentence of missing) say(sentence);
-if (missing.length > 0) say(`\`npm run bench:peers -- --install\` installs all of it: apt-get ${APT.join(" ")}, and npm packages in .pawl/peers.`);
+if (missing.length > 0) {
+  say(`"npm run bench:peers -- --install" installs them: apt-get ${APT.join(" ")}, and the npm packages into .pawl/peers.`);
+}
 
 const own = ownSides.map(({ facts }) => facts.name);
 const names = [...Object.keys(works), ...here.map(({ facts }) => facts.name)];
@@ -70,7 +74,7 @@ if (values.json) {
 } else {
   const sideNames = sides.map(({ facts }) => facts.name);
   process.stdout.write(`${tableText(figures, sideNames, own)}\n`);
-  process.stdout.write("Below a peer's value: how many times Pawl is ahead of it, with one node and with three; below x1 it is behind.\n");
+  process.stdout.write("Below a peer's value: how many times Pawl is ahead of it, with one node and with three; less than x1 is behind.\n");
   process.stdout.write("Lateness is counted from the due time to the call of the handler. Everything shares the machine's cores.\n");
   process.stdout.write(`${Math.round((performance.now() - sinceMs) / 1000)} s, load average after it ${load()}\n`);
 }

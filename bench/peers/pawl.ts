@@ -33,7 +33,7 @@ export function pawl(nodes: 1 | 3): Side {
       versions: version(),
       durability: nodes === 1 ? "every log write synced; one copy" : "every log write synced on a majority before the answer; three copies",
       bulk: `bulk route, requests of ${LINES} lines, ${PARALLEL} under way; an entry of the log takes up to 512 of them`,
-      handling: `a plugin in the nodes' own processes, ${SLOTS} slots each, ${batched}; "ready" is one due time after the last submit`,
+      handling: `a plugin in the nodes' own processes, ${SLOTS} slots each, ${batched}; ready jobs have one due time`,
       ticking: "its schedules, every PT1S",
     },
     alwaysHandles: true,
@@ -115,7 +115,7 @@ class PawlServer implements Server {
       if (answer.statusCode === 405) return this.createEach(body);
       const last = text.trimEnd().split("\n").at(-1) ?? "";
       const { done, submitted } = JSON.parse(last) as { done?: boolean; submitted?: number };
-      if (done !== true || submitted !== to - from) throw new Error(`a bulk request was answered ${answer.statusCode} ${text.slice(0, 1_000)}`);
+      if (done !== true || submitted !== to - from) throw new Error(`a bulk request was answered ${answer.statusCode} ${last}`);
     });
   }
   /** For a build without the bulk route: one create a request. */

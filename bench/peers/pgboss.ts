@@ -27,7 +27,7 @@ type Work = {
 interface Boss {
   on(event: "error", listener: (error: Error) => void): void;
   start(): Promise<unknown>;
-  stop(options: { graceful: boolean }): Promise<void>;
+  stop(options: { graceful: boolean; timeout: number }): Promise<void>;
   createQueue(name: string): Promise<unknown>;
   insert(name: string, jobs: readonly { data: Payload; startAfter: Date }[], options: { returnId: boolean }): Promise<unknown>;
   work(name: string, options: Work, handler: (jobs: readonly Job[]) => Promise<void>): Promise<unknown>;
@@ -65,12 +65,13 @@ class PgBossCaller implements Caller {
   }
 
   async remaining(): Promise<number> {
-    const { rows } = await this.boss.getDb().executeSql("select count(*) from pgboss.job where name in ('once', 'tick') and state < 'completed'");
+    const left = "select count(*) from pgboss.job where name in ('once', 'tick') and state < 'completed'";
+    const { rows } = await this.boss.getDb().executeSql(left);
     return Number(rows[0]?.count);
   }
 
   close(): Promise<void> {
-    return this.boss.stop({ graceful: false });
+    return this.boss.stop({ graceful: true, timeout: 1_000 });
   }
 }
 
@@ -81,8 +82,8 @@ export function pgBoss(): Peer {
       versions: `${versionOf("pg-boss")}, ${storeVersion("postgres")}`,
       durability: "PostgreSQL's defaults: fsync on, synchronous_commit on; one copy",
       bulk: `insert of ${BATCH} jobs, ${PARALLEL} under way`,
-      handling: `${PROCESSES} process, ${CONCURRENCY} workers, batches of ${FETCHED} fetched and completed together, poll ${POLL_S} s, at once after a full batch`,
-      ticking: "jobs whose handler inserts their successors, due a second later, a batch at once: its schedules fire once a minute at most",
+      handling: `${PROCESSES} process, ${CONCURRENCY} workers, batches of ${FETCHED}, burstWhenBatchFull, poll ${POLL_S} s`,
+      ticking: "jobs whose handler inserts their successors, due a second later: its schedules fire once a minute at most",
     },
     store: "postgres",
     processes: PROCESSES,
@@ -102,7 +103,7 @@ export function pgBoss(): Peer {
         for (const { data } of jobs) tally.note(data.dueAtMs);
         await insert(boss, "tick", jobs.map(({ data }) => data.dueAtMs + 1_000));
       });
-      return () => boss.stop({ graceful: false });
+      return () => boss.stop({ graceful: true, timeout: 1_000 });
     },
   };
 }

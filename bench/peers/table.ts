@@ -16,18 +16,23 @@ function shown(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
 }
 
+function ratio(value: number): string {
+  return value >= 10 ? Math.round(value).toLocaleString("en") : value.toPrecision(2);
+}
+
 export function factsText(sides: readonly Facts[]): string {
   return sides.map((facts) => `${facts.name}\n${FACTS.map(([key, name]) => `  ${name.padEnd(13)}${facts[key]}\n`).join("")}`).join("");
 }
 
-/** A column for each side; below a peer's value how many times Pawl is ahead of it, with one node and with three. */
+/** A column for each side; below a peer's value how many times Pawl is ahead of it, for each of its own sides that was measured. */
 export function tableText(figures: readonly Figure[], sides: readonly string[], own: readonly string[]): string {
   const names = [...new Set(figures.map(({ figure, unit }) => `${figure}, ${unit}`))];
   const cell = (name: string, side: string): Figure | undefined =>
     figures.find((each) => each.of === side && `${each.figure}, ${each.unit}` === name);
   const rows = names.flatMap((name) => {
     const values = sides.map((side) => cell(name, side));
-    const ratios = values.map((theirs) => (theirs === undefined || own.includes(theirs.of) ? "" : ratiosText(own.map((side) => cell(name, side)), theirs)));
+    const mine = own.map((side) => cell(name, side));
+    const ratios = values.map((theirs) => (theirs === undefined || own.includes(theirs.of) ? "" : ratiosText(mine, theirs)));
     const row = [name, ...values.map((each) => (each === undefined ? "-" : shown(each.value)))];
     return ratios.every((each) => each === "") ? [row] : [row, ["", ...ratios]];
   });
@@ -35,7 +40,7 @@ export function tableText(figures: readonly Figure[], sides: readonly string[], 
 }
 
 function ratiosText(mine: readonly (Figure | undefined)[], theirs: Figure): string {
-  return mine.map((each) => (each === undefined ? "-" : `x${advantage(each, theirs).toPrecision(2)}`)).join(" ");
+  return mine.flatMap((each) => (each === undefined ? [] : [`x${ratio(advantage(each, theirs))}`])).join(" ");
 }
 
 function aligned(rows: readonly (readonly string[])[]): string {
