@@ -52,14 +52,10 @@ function applyDue(state: State, item: PlanCursor): void {
     recordUnrun(state, job, ending.skipped, atMs, atMs, 1, "overlap");
     return leaveIfDone(state, job);
   }
-  const slot = makeExecution(state, job, atMs, origin.scheduled);
-  if (slot === 0) {
-    recordUnrun(state, job, ending.skipped, atMs, atMs, 1, "capacity");
-    return leaveIfDone(state, job);
-  }
-  if (item.session === 0) return;
-  const node = state.nodes.withSession(item.session);
-  if (mayStart(state, slot, node)) startExecution(state, slot, node);
+  const node = item.session === 0 ? undefined : state.nodes.withSession(item.session);
+  if (makeExecution(state, job, atMs, origin.scheduled, node) !== 0) return;
+  recordUnrun(state, job, ending.skipped, atMs, atMs, 1, "capacity");
+  leaveIfDone(state, job);
 }
 
 function advance(state: State, job: number, lastAtMs: number, nextDueMs: number): void {

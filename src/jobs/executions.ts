@@ -31,8 +31,8 @@ export const ending = Object.fromEntries(endings.map((name, code) => [name, code
 const endingEvent: readonly number[] = endings.map((name) => eventCode[`execution.${name}`]);
 const DEPARTED_MAX = 65_536;
 
-/** A new queued execution; 0 when the replicated bound on live executions is reached. */
-export function makeExecution(state: State, job: number, scheduledAtMs: number, from: number): number {
+/** A new execution, started at once where `node` has a slot for it, else queued; 0 when the bound on live executions is reached. */
+export function makeExecution(state: State, job: number, scheduledAtMs: number, from: number, node?: NodeRow): number {
   const { live, jobs } = state;
   const slot = live.pool.take();
   if (slot === 0) return 0;
@@ -49,8 +49,10 @@ export function makeExecution(state: State, job: number, scheduledAtMs: number, 
   live.origin[slot] = from;
   live.index(slot);
   state.linkLive(slot);
-  queue(state, slot, state.clockMs);
-  event(state, eventCode["execution.queued"], slot);
+  event(state, eventCode["execution.queued"], slot, 0);
+  // Most start in the entry that makes them: those need no place among the ready ones in the wheel.
+  if (node && isRoom(state, job, node)) startExecution(state, slot, node);
+  else queue(state, slot, state.clockMs);
   return slot;
 }
 
@@ -75,18 +77,23 @@ export function startExecution(state: State, slot: number, node: NodeRow): void 
   state.armLive(slot);
   live.rows.touch(slot);
   node.running++;
-  event(state, eventCode["execution.started"], slot);
+  event(state, eventCode["execution.started"], slot, node.number);
   state.watcher.started(slot, node.session);
 }
 
 /** Whether this row may be started now, on this node. */
 export function mayStart(state: State, slot: number, node: NodeRow | undefined): node is NodeRow {
-  if (!node || node.running >= node.slots) return false;
+  if (!node) return false;
   const { live } = state;
   if (live.state[slot] !== liveState.queued && live.state[slot] !== liveState.retrying) return false;
   const onlyOnce = state.classOfLive(slot).delivery === "at_most_once";
   if (onlyOnce && (live.attempt[slot] as number) > (live.losses[slot] as number)) return false;
-  return placeable(node, state.classOf(live.job[slot] as number).spec.placement);
+  return isRoom(state, live.job[slot] as number, node);
+}
+
+/** Whether the node has a free slot and may run this job. */
+function isRoom(state: State, job: number, node: NodeRow): boolean {
+  return node.running < node.slots && placeable(node, state.classOf(job).spec.placement);
 }
 
 /** Whether a node carries the tags that a class asks for. */
@@ -97,8 +104,7 @@ export function placeable(node: NodeRow, placement: { readonly tags: readonly st
 }
 
 /** Takes the attempt off its session; the row is then in no state until the caller ends or queues it. */
-function detach(state: State, slot: number): void {
-  const node = state.nodes.withSession(state.live.session[slot] as number);
+function detach(state: State, slot: number, node = state.nodes.withSession(state.live.session[slot] as number)): void {
   if (node && state.occupies(slot)) node.running--;
   state.live.session[slot] = 0;
 }
@@ -108,7 +114,7 @@ export function retryExecution(state: State, slot: number, atMs: number, error: 
   detach(state, slot);
   if (error !== "") state.cold.put(coldKeys.note(state.live.sequence[slot] as number), utf8Bytes(error));
   queue(state, slot, Math.max(atMs, state.clockMs));
-  event(state, eventCode["execution.retrying"], slot);
+  event(state, eventCode["execution.retrying"], slot, 0);
 }
 
 /**
@@ -123,7 +129,7 @@ export function requeueExecution(state: State, slot: number): void {
   detach(state, slot);
   state.live.losses[slot] = losses;
   queue(state, slot, state.clockMs + Math.min(limits.requeueDelayMaxMs, (losses - 1) * limits.requeueDelayStepMs));
-  event(state, eventCode["execution.retrying"], slot);
+  event(state, eventCode["execution.retrying"], slot, 0);
 }
 
 /** The session that ran it is gone (H6): at_most_once ends as unknown, cancelling as cancelled, everything else is tried again. */
@@ -179,10 +185,10 @@ export function endExecution(
   record.rangeCount = 0;
   record.note = note;
   appendRecord(state, job);
-  event(state, endingEvent[how] as number, slot);
+  event(state, endingEvent[how] as number, slot, record.node);
   // Only an attempt before the one that runs now, or one that is to be tried again, has left a note.
   if (record.attempts > 1 || (record.attempts === 1 && !state.occupies(slot))) state.cold.del(coldKeys.note(record.sequence));
-  detach(state, slot);
+  detach(state, slot, node);
   state.timers.disarm(state.itemOfLive(slot));
   state.unlinkLive(slot);
   live.bySequence.remove(slot);
@@ -301,10 +307,10 @@ function freeJob(state: State, job: number): void {
   jobs.pool.free(job);
 }
 
-function event(state: State, code: number, slot: number): void {
+/** `node` is the number of the node that runs it; 0 for none. */
+function event(state: State, code: number, slot: number, node: number): void {
   const { live } = state;
   const job = live.job[slot] as number;
-  const node = state.nodes.withSession(live.session[slot] as number);
   state.events.add(
     code,
     job,
@@ -312,7 +318,7 @@ function event(state: State, code: number, slot: number): void {
     live.sequence[slot] as number,
     live.attempt[slot] as number,
     live.token[slot] as number,
-    node ? node.number : 0,
+    node,
     live.scheduledAtMs[slot] as number,
   );
 }

@@ -57,6 +57,8 @@ export class HistoryStore implements HistorySink {
   private holes = new Holes([]);
   private readonly unsynced = new Set<string>();
   private readonly cache = new Map<string, Block>();
+  /** Where the last record went: the next one goes there too, but for once a day. To make a file's name of it took a third of an append. */
+  private latest: HistoryDay | undefined;
   private nextOrdinal = 1;
   private keptFrom = 0;
   /** Files of dropped days: not yet unnamed by marks(), and unnamed by the newest marks(). */
@@ -92,10 +94,14 @@ export class HistoryStore implements HistorySink {
   }
 
   private put(row: HistoryRow, isFilled: boolean): void {
-    const day = this.dayOf(Math.max(this.keptFrom, Math.floor(row.endAtMs / DAY_MS)), isFilled);
-    if (!day.hasTail) this.closeOldestTail();
+    const number = Math.max(this.keptFrom, Math.floor(row.endAtMs / DAY_MS));
+    if (this.latest?.day !== number || this.latest.isFilled !== isFilled) this.latest = this.dayOf(number, isFilled);
+    const day = this.latest;
+    if (!day.hasTail) {
+      this.closeOldestTail();
+      this.unsynced.add(day.name);
+    }
     day.append(row);
-    this.unsynced.add(day.name);
   }
 
   /** Writes everything appended so far and syncs it, then calls `done` as Files.sync does. */

@@ -76,8 +76,8 @@ export const jobs: readonly Mutant[] = [
   }),
   mutant("H1e", "slots are not checked, and entries in flight do not count", SEEDS, {
     file: "src/jobs/executions.ts",
-    find: "if (!node || node.running >= node.slots) return false;",
-    put: "if (!node) return false;",
+    find: "return node.running < node.slots && placeable(",
+    put: "return placeable(",
   }, {
     file: "src/planner/planner.ts",
     find: "return node.slots - node.running - (this.reserved.get(node.session) ?? 0);",
