@@ -12,8 +12,11 @@ const TWO_32 = 2 ** 32;
 const FIRST_BYTES = 256;
 const NOTHING = new Uint8Array(0);
 const NO_VIEW = new DataView(NOTHING.buffer);
-/** Up to here a text of ASCII is written faster byte by byte than by a call of the encoder, which makes an object each time. */
-const SHORT_TEXT_CHARS = 512;
+/** Up to here a text of ASCII is written faster byte by byte than by a call of the encoder, which needs a view made for it. */
+const SHORT_TEXT_CHARS = 48;
+/** Of a text up to here the largest room that its UTF-8 form may need is kept free, so that it is encoded in its place. */
+const PLACED_TEXT_CHARS = 4_096;
+const UTF8_MAX_BYTES = 3;
 /** Up to here `copy()` keeps the buffer. */
 const KEPT_BYTES = 64 * 1024;
 
@@ -81,7 +84,13 @@ export class ByteWriter {
   }
 
   string(value: string): void {
-    if (value.length > SHORT_TEXT_CHARS || !this.shortText(value)) this.bytes(utf8.encode(value));
+    if (value.length <= SHORT_TEXT_CHARS && this.shortText(value)) return;
+    if (value.length > PLACED_TEXT_CHARS) return this.bytes(utf8.encode(value));
+    const lengthAt = this.room(4);
+    const at = this.room(value.length * UTF8_MAX_BYTES);
+    const { written } = utf8.encodeInto(value, this.buffer.subarray(at));
+    this.view.setUint32(lengthAt, written, true);
+    this.length = at + written;
   }
 
   /** False, and nothing written, when the text is not all ASCII. */
@@ -167,6 +176,10 @@ export class ByteReader {
 
   f64(): number {
     return this.view.getFloat64(this.need(8), true);
+  }
+
+  skip(count: number): void {
+    this.need(count);
   }
 
   /** A view into the input, not a copy. */

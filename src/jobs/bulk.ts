@@ -107,11 +107,11 @@ export class Bulk {
     this.schedules = texts(schedules);
     this.classes = texts(classes);
     this.fixedAt = input.at;
-    input.raw(this.count * FIXED_BYTES);
+    input.skip(this.count * FIXED_BYTES);
     this.ends = new Uint32Array(this.count + 1);
     for (let i = 0; i < this.count; i++) {
       this.ends[i] = input.at;
-      for (let fields = 0; fields < 2; fields++) input.bytes();
+      for (let fields = 0; fields < 2; fields++) input.skip(input.u32());
       const isKnown = this.schedule(i) <= schedules && this.class(i) < classes;
       if (!isKnown) throw new PawlError("invalid", `job ${i} of a batch names a text that is not there`);
     }
@@ -157,7 +157,7 @@ export class Bulk {
 
   spec(i: number): JobSpec {
     const input = new ByteReader(this.data, this.ends[i]);
-    input.bytes();
+    input.skip(input.u32());
     return specFrom(input.bytes());
   }
 

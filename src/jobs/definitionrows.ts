@@ -61,7 +61,7 @@ function inBlock(block: Uint8Array, place: number): Definition {
   input.u8();
   const uid = input.u48();
   const createdAtMs = input.f64();
-  for (let i = 0; i < place; i++) for (let fields = 0; fields < 2; fields++) input.bytes();
+  for (let i = 0; i < 2 * place; i++) input.skip(input.u32());
   return { uid, createdAtMs, jobId: input.string(), specJson: input.bytes() };
 }
 

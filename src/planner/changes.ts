@@ -11,7 +11,7 @@ import type { SharedSchedule } from "../jobs/definition.ts";
 import { definitionOf } from "../jobs/definitionrows.ts";
 import { PlanWriter } from "../jobs/items.ts";
 import { patched } from "../jobs/spec.ts";
-import type { JobSpec, ScheduleSpec } from "../jobs/spec.ts";
+import type { JobSpec } from "../jobs/spec.ts";
 import { specBytes } from "../jobs/specform.ts";
 import type { State } from "../jobs/state.ts";
 import type { Change } from "../jobs/views.ts";
@@ -88,18 +88,23 @@ function createCommand(jobId: string, spec: JobSpec, key: KeyUse | undefined, no
 /** First due times are filled into the batch itself; a batch that was not taken up gets later ones the next time. */
 function createManyCommand(batch: Uint8Array, key: KeyUse | undefined, nowMs: number): Command {
   const bulk = new Bulk(batch);
-  const shared = bulk.schedules.map((text) => JSON.parse(text) as SharedSchedule);
+  const shared = bulk.schedules.map((text) => sharedDue(JSON.parse(text) as SharedSchedule, nowMs));
   for (let i = 0; i < bulk.count; i++) {
-    const at = bulk.schedule(i);
-    bulk.setDueMs(i, bulk.isPaused(i) ? 0 : firstDue(scheduleAt(shared[at - 1], bulk.baseMs(i)), nowMs));
+    const place = bulk.schedule(i);
+    const baseMs = bulk.baseMs(i);
+    const due = place === 0 ? firstDue({ kind: "at", atMs: baseMs }, nowMs) : (shared[place - 1] as SharedDue)(baseMs);
+    bulk.setDueMs(i, bulk.isPaused(i) ? 0 : due);
   }
   return { kind: "createMany", key, batch };
 }
 
-/** What a job's part of a batch says about its schedule: what it shares, and its own instant or anchor. */
-function scheduleAt(shared: SharedSchedule | undefined, baseMs: number): ScheduleSpec {
-  if (shared === undefined) return { kind: "at", atMs: baseMs };
-  return shared.kind === "every" ? { ...shared, anchorMs: baseMs } : shared;
+type SharedDue = (anchorMs: number) => number;
+
+/** The first due time of each job with this schedule: the same for all of a cron, by its anchor for an interval. */
+function sharedDue(shared: SharedSchedule, nowMs: number): SharedDue {
+  if (shared.kind === "every") return (anchorMs) => firstDue({ ...shared, anchorMs }, nowMs);
+  const dueMs = firstDue(shared, nowMs);
+  return () => dueMs;
 }
 
 function fieldsOf(spec: JobSpec): DefinitionFields {
