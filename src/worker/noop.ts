@@ -1,4 +1,4 @@
-// Owns: the executor that does nothing, for measuring, for tests of a schedule and for waiting. Payload: {duration_ms?, fail?}.
+// Owns: the executor that does nothing, for measuring, for tests of a schedule and for waiting. Payload: {duration_ms?, fail?, data?}.
 
 import type { System } from "../system.ts";
 import { limits } from "../limits.ts";
@@ -8,7 +8,7 @@ import { payloadFields, unprocessable } from "./payload.ts";
 
 type NoopPayload = { readonly durationMs: number; readonly failuresMax: number };
 
-/** `fail: true` fails every attempt, `fail: n` the first n. */
+/** `fail: true` fails every attempt, `fail: n` the first n. `data` is not looked at: it gives a job the size that others have. */
 export function noopExecutor(system: System): Executor {
   return {
     type: "noop",
@@ -23,7 +23,7 @@ export function noopExecutor(system: System): Executor {
 }
 
 function parse(payload: unknown): NoopPayload {
-  const { duration_ms: duration = 0, fail = false } = payloadFields(payload, ["duration_ms", "fail"]);
+  const { duration_ms: duration = 0, fail = false } = payloadFields(payload, ["duration_ms", "fail", "data"]);
   if (!isCount(duration) || duration > limits.timeoutMaxMs) {
     throw unprocessable("payload.duration_ms", `expected whole milliseconds from 0 to ${limits.timeoutMaxMs}`);
   }

@@ -7,7 +7,7 @@ import { TestSystem, contextOf, settled } from "./fixtures.ts";
 
 test("payloads that are none are refused with the field", () => {
   const noop = noopExecutor(new TestSystem());
-  for (const payload of [null, undefined, {}, { duration_ms: 5 }, { fail: true }, { fail: 3 }]) noop.validate(payload);
+  for (const payload of [null, undefined, {}, { duration_ms: 5 }, { fail: true }, { fail: 3 }, { data: ["x"] }]) noop.validate(payload);
   const refused: [unknown, string][] = [
     [{ duration_ms: -1 }, "payload.duration_ms"], [{ duration_ms: "5" }, "payload.duration_ms"],
     [{ duration_ms: 1.5 }, "payload.duration_ms"],
