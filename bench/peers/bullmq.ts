@@ -1,5 +1,5 @@
-// Owns: bullmq on redis, as its documentation recommends for throughput: addBulk in batches of which several are under way, workers in
-// several processes with a concurrency of 100 to 300, finished jobs removed.
+// Owns: bullmq on redis, as its documentation recommends for throughput: addBulk in batches of which several are under way, a worker with
+// a concurrency of 100 to 300, finished jobs removed.
 
 import { inBatches, range } from "./batches.ts";
 import { load, versionOf } from "./packages.ts";
@@ -9,7 +9,7 @@ import type { Tally } from "./tally.ts";
 
 const BATCH = 1_000;
 const PARALLEL = 4;
-const PROCESSES = 2;
+const PROCESSES = 1;
 const CONCURRENCY = 200;
 const NAME = "jobs";
 
@@ -91,7 +91,7 @@ export function bullmq(): Peer {
       versions: `${versionOf("bullmq")}, ${storeVersion("redis")}`,
       durability: "redis appendonly yes, appendfsync always; one copy",
       bulk: `addBulk of ${BATCH} jobs, ${PARALLEL} under way`,
-      handling: `${PROCESSES} processes, concurrency ${CONCURRENCY} each, removeOnComplete`,
+      handling: `${PROCESSES} process, concurrency ${CONCURRENCY}, removeOnComplete; a second process made it slower on two cores`,
       ticking: "its job schedulers, every 1000 ms",
     },
     store: "redis",

@@ -6,6 +6,7 @@ import { availableParallelism, cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { Comparison, ownSides, sidesHere } from "./compare.ts";
 import { installPackages } from "./packages.ts";
+import type { Side } from "./side.ts";
 import { debianPackages } from "./stores.ts";
 import { advantage, factsText, tableText } from "./table.ts";
 import { type Figure, fullSizes, smokeSizes, works } from "./works.ts";
@@ -47,8 +48,22 @@ const chosen = <T>(all: readonly T[], nameOf: (each: T) => string): readonly T[]
 const sides = chosen(here, ({ facts }) => facts.name);
 
 const comparison = new Comparison(values.smoke ? smokeSizes : fullSizes);
+let isInterrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => void comparison.stop().finally(() => process.exit(signal === "SIGINT" ? 130 : 143)));
+  process.on(signal, () => {
+    isInterrupted = true;
+    void comparison.stop().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
+  });
+}
+
+/** A measurement whose server was taken away by a signal fails; then this waits for the end of the process, which is under way. */
+async function measured(side: Side, work: string): Promise<Figure[]> {
+  try {
+    return await comparison.run(side, work);
+  } catch (error) {
+    if (!isInterrupted) throw error;
+    return new Promise(() => undefined);
+  }
 }
 
 const load = (): string => loadavg().map((each) => each.toFixed(2)).join(" ");
@@ -60,7 +75,7 @@ const sinceMs = performance.now();
 const figures: Figure[] = [];
 for (const work of chosen(Object.keys(works), (each) => each)) {
   for (const side of sides) {
-    const fresh = await comparison.run(side, work);
+    const fresh = await measured(side, work);
     for (const each of fresh) say(`... ${each.of}: ${each.figure}: ${Math.round(each.value)} ${each.unit}`);
     figures.push(...fresh);
   }

@@ -25,11 +25,17 @@ export class Store {
   /** The socket of redis, the folder of PostgreSQL's. */
   readonly at: string;
   private readonly child: ChildProcess;
+  /** When this process ends without having stopped it. */
+  private readonly abandoned = (): void => {
+    this.child.kill("SIGKILL");
+    this.remove();
+  };
 
   private constructor(folder: string, at: string, child: ChildProcess) {
     this.folder = folder;
     this.at = at;
     this.child = child;
+    process.once("exit", this.abandoned);
   }
 
   static async start(kind: StoreKind): Promise<Store> {
@@ -52,7 +58,7 @@ export class Store {
   }
 
   async stop(): Promise<void> {
-    const { child, folder } = this;
+    const { child } = this;
     if (child.exitCode === null && child.signalCode === null) {
       const gone = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGINT");
@@ -60,7 +66,12 @@ export class Store {
       await gone;
       clearTimeout(late);
     }
-    rmSync(folder, { recursive: true, force: true });
+    process.off("exit", this.abandoned);
+    this.remove();
+  }
+
+  private remove(): void {
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   private async ready([command = "", ...args]: readonly string[]): Promise<void> {
