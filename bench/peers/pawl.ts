@@ -3,8 +3,9 @@
 
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { Pool } from "undici";
-import { BenchCluster, WORK } from "../cluster.ts";
+import { BenchCluster } from "../cluster.ts";
 import type { BenchNode } from "../cluster.ts";
 import { createJobs } from "../load.ts";
 import { growth, percentiles, scrape } from "../scrape.ts";
@@ -18,6 +19,7 @@ const PARALLEL = 4;
 const ANCHOR_MS = Date.UTC(2026, 0, 1);
 const POLL_MS = 20;
 const COMPLETED = 'pawl_executions_total{status="completed"}';
+const PLUGIN = `handled=${fileURLToPath(new URL("handler.ts", import.meta.url))}`;
 const LATENESS = "pawl_start_lateness_seconds";
 
 function version(): string {
@@ -55,14 +57,14 @@ class PawlServer implements Server {
   }
 
   static async start(nodes: 1 | 3): Promise<PawlServer> {
-    const cluster = await BenchCluster.start({ nodes, slots: SLOTS });
+    const cluster = await BenchCluster.start({ nodes, slots: SLOTS, env: { PAWL_PLUGINS: PLUGIN } });
     return new PawlServer(cluster, await cluster.leaderFirst());
   }
 
   async submit(count: number, dueAtMs: (at: number) => number): Promise<void> {
     await this.send(count, (at) => {
       const due = dueAtMs(at);
-      return `{"job_type":"${WORK}","schedule_time":"${new Date(due).toISOString()}","payload":{"dueAtMs":${due}}}\n`;
+      return `{"job_type":"handled","schedule_time":"${new Date(due).toISOString()}","payload":{"dueAtMs":${due}}}\n`;
     });
   }
 
@@ -78,7 +80,7 @@ class PawlServer implements Server {
   async tick(count: number): Promise<void> {
     await this.send(count, (at) => {
       const anchor = new Date(ANCHOR_MS + ((at * 617) % 1_000)).toISOString();
-      return `{"job_type":"${WORK}","schedule":{"every":"PT1S","anchor":"${anchor}"},"payload":{"dueAtMs":0}}\n`;
+      return `{"job_type":"handled","schedule":{"every":"PT1S","anchor":"${anchor}"},"payload":{"dueAtMs":0}}\n`;
     });
   }
 
