@@ -5,6 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "./base/errors.ts";
 import { Host } from "./cluster/host.ts";
 import type { CoreOptions, CoreToFace, FaceToCore } from "./cluster/port.ts";
+import { Timings } from "./cluster/timings.ts";
 import { maxStateVersion } from "./jobs/versions.ts";
 import { loadTls } from "./net/certificates.ts";
 import { noMembership } from "./net/identity.ts";
@@ -13,6 +14,7 @@ import { Links } from "./net/links.ts";
 import { entryKinds } from "./raft/wire.ts";
 import { LevelDisk } from "./storage/leveldisk.ts";
 import { realSystem } from "./system.ts";
+import { ThreadMetrics } from "./threadmetrics.ts";
 
 /** What this build reads; told to the other nodes, so that nothing newer is written before all can read it. */
 const capabilities = { stateVersion: maxStateVersion, entryKinds };
@@ -30,6 +32,9 @@ async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): 
     (fields: object, message: string): void =>
       post({ kind: "log", level, message, fields: { ...fields } });
   const disk = new LevelDisk(options.dataDir, (run) => realSystem.soon(run));
+  const timings = new Timings();
+  const thread = new ThreadMetrics("core", realSystem, timings.all);
+  thread.start();
   let links: Links | undefined;
   const host = new Host({
     options,
@@ -40,6 +45,8 @@ async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): 
     clusterIdKnown: (id) => links?.setClusterId(id),
     setPeers: (peers, index) => links?.setPeers(peers, index),
     closeLinks: async () => links?.close(),
+    timings,
+    threadMetrics: () => thread.text(),
   });
   links = new Links({
     identity: identityOf(options),

@@ -7,7 +7,6 @@
 import { hash } from "node:crypto";
 import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
-import { Registry, collectDefaultMetrics } from "prom-client";
 import type { Backend, BulkReply, OutputPart } from "./api/backend.ts";
 import { PawlError } from "./base/errors.ts";
 import { CoreWatch } from "./cluster/corewatch.ts";
@@ -33,6 +32,8 @@ export type BackendParts = {
   readonly self: string;
   readonly clusterName: string;
   readonly version: string;
+  /** What the face tells beside the core. */
+  readonly faceMetrics: () => Promise<string>;
 };
 
 const gone = (): PawlError => new PawlError("unavailable", "this node is stopping; ask another one", { outcome: "unknown" });
@@ -161,9 +162,7 @@ export class CoreLink {
   // The Backend of the API.
 
   backend(parts: BackendParts): Backend {
-    const { executors, self, clusterName, version } = parts;
-    const faceMetrics = new Registry();
-    collectDefaultMetrics({ register: faceMetrics, prefix: "pawl_" });
+    const { executors, self, clusterName, version, faceMetrics } = parts;
     return {
       change: (change, origin) => this.change(change, origin),
       bulk: (batch, origin) => this.bulk(batch, origin),
@@ -183,7 +182,7 @@ export class CoreLink {
         ready: this.standing.ready && !this.stopping,
         reason: this.stopping ? "stopping" : this.standing.reason,
       }),
-      metrics: async () => (await this.coreMetrics()) + (this.runner?.lateness.text() ?? "") + (await faceMetrics.metrics()),
+      metrics: async () => (await this.coreMetrics()) + (await faceMetrics()),
       jobTypes: () => [...executors.keys()],
       validatePayload: (jobType, payload) => executors.get(jobType)?.validate(payload),
       memberApi: () => ({ selfId: self, clusterName, version }),

@@ -229,6 +229,11 @@ export const limits = {
   streamBufferMaxBytes: 64 * KIB,
   streamHeartbeatMs: 15_000,
 
+  // Metrics.
+  loopDelaySampleMs: 10,
+  /** The last minute is looked back at by six of these. */
+  recentPartMs: 10_000,
+
   // HTTP face and its client.
   tokenMinChars: 16,
   connectionsMax: 1024,

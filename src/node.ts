@@ -18,6 +18,7 @@ import { createClient } from "./client/index.ts";
 import type { Client } from "./client/index.ts";
 import { PawlError } from "./base/errors.ts";
 import { CoreLink } from "./corelink.ts";
+import { FaceMetrics } from "./facemetrics.ts";
 import type { CoreOptions } from "./cluster/port.ts";
 import type { Config } from "./config.ts";
 import { readAdminToken } from "./config/admin-token.ts";
@@ -103,10 +104,12 @@ async function startHeld(config: Config, options: NodeOptions, hold: Hold): Prom
     report: (batch) => link.results(batch),
   });
   link.serve(runner, outputs);
+  const metrics = new FaceMetrics(system, runner.lateness, config.node.dataDir);
   try {
     await link.opened;
+    metrics.start();
     void link.failed.then((error) => noteDamage(error, config.node.dataDir, system, logger));
-    const api = await openApi(config, options, link, executors, logger);
+    const api = await openApi(config, options, link, executors, metrics, logger);
     const listening = options.listen ?? true;
     const apiAddress = listening ? await api.listen() : "";
     logger.info({ api: apiAddress, incarnation: claim.incarnation }, "node started");
@@ -115,8 +118,9 @@ async function startHeld(config: Config, options: NodeOptions, hold: Hold): Prom
       server: "http://embedded",
       token: readAdminToken(config.auth.adminTokenFile),
     });
-    return { apiAddress, client, failed: link.failed, stop: () => stopNode(api, link, runner, logger).then(() => hold.release()) };
+    return { apiAddress, client, failed: link.failed, stop: () => stopNode(api, link, runner, metrics, logger).then(() => hold.release()) };
   } catch (error) {
+    metrics.stop();
     await link.terminate();
     throw error;
   }
@@ -162,11 +166,18 @@ async function openApi(
   { system }: NodeOptions,
   link: CoreLink,
   executors: Awaited<ReturnType<typeof buildExecutors>>,
+  metrics: FaceMetrics,
   logger: Logger,
 ): Promise<Api> {
   const material = config.tls === undefined ? undefined : loadTls(dirname(config.tls.ca));
   return createApi({
-    backend: link.backend({ executors, self: config.node.id, clusterName: config.cluster.name, version }),
+    backend: link.backend({
+      executors,
+      self: config.node.id,
+      clusterName: config.cluster.name,
+      version,
+      faceMetrics: () => metrics.text(),
+    }),
     token: readAdminToken(config.auth.adminTokenFile),
     listen: config.api,
     tls: material,
@@ -175,12 +186,13 @@ async function openApi(
   });
 }
 
-async function stopNode(api: Api, link: CoreLink, runner: Runner, logger: Logger): Promise<void> {
+async function stopNode(api: Api, link: CoreLink, runner: Runner, metrics: FaceMetrics, logger: Logger): Promise<void> {
   logger.info("stopping: handing over leadership, letting running work finish");
   link.leave();
   await runner.drain(limits.drainMs);
   await api.close();
   await link.stop();
+  metrics.stop();
   logger.info("stopped");
   logger.flush();
 }

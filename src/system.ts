@@ -1,6 +1,8 @@
 // Owns: the one seam to everything that is not a function of its inputs: clocks, timers, randomness. Nothing else in src
 // reads a clock or draws a random number; a simulated System makes a whole cluster run from a seed in one thread.
 
+import { PerformanceObserver } from "node:perf_hooks";
+
 export type Timer = { cancel(): void };
 
 export interface System {
@@ -32,3 +34,12 @@ export const realSystem: System = {
   },
   soon: (run) => void setImmediate(run),
 };
+
+/** Tells the length of each pause of this thread for garbage collection, a little later. */
+export function watchCollections(seen: (tookMs: number) => void): Timer {
+  const observer = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) seen(duration);
+  });
+  observer.observe({ entryTypes: ["gc"] });
+  return { cancel: () => observer.disconnect() };
+}

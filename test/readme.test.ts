@@ -11,6 +11,8 @@ import { allKeys } from "../src/config/keys.ts";
 import { flagOf, variableOf } from "../src/config/place.ts";
 import { ranWith } from "./cli/helpers.ts";
 import { face } from "./api/harness.ts";
+import { toldMetrics } from "./support/told.ts";
+import { families } from "./support/exposition.ts";
 
 const root = join(import.meta.dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -104,6 +106,15 @@ test("the tables of settings and of exit codes are those of the code", () => {
   assert.deepEqual(rows, allKeys.map(({ path, describe }) => row([code(path), code(flagOf(path)), code(variableOf(path)), describe])));
   const codes = section("Command line").split("\n").filter((line) => /^\| \d/.test(line));
   assert.deepEqual(codes, exitCodeMeanings.map(([code, meaning]) => `| ${code} | ${meaning} |`));
+});
+
+test("the metrics are those that a node tells, and each is named", async () => {
+  const named = firstCells(section("Metrics")).flatMap((cell) => cell.split(", ")).map((name) => name.replace(/\{.*/, ""));
+  const told = families(await toldMetrics());
+  const histograms = [...told].filter(([, { type }]) => type === "histogram").map(([name]) => name.replace("pawl_", "pawl_longest_"));
+  const own = [...told.keys()].filter((name) => !histograms.includes(name));
+  assert.equal(own.length + histograms.length, told.size, "each histogram has its longest");
+  assert.deepEqual(named.filter((name) => name.startsWith("pawl_")).sort(), own.sort());
 });
 
 test("the fields of a job are those that the API takes", () => {

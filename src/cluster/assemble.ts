@@ -19,6 +19,7 @@ import type { StateStore } from "../storage/state.ts";
 import { HistoryScrub } from "../storage/historyscrub.ts";
 import { LogScrub, StateScrub } from "../storage/scrub.ts";
 import type { System } from "../system.ts";
+import type { Wheel } from "../wheel/wheel.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { LogBounds } from "./checkpointer.ts";
 import { DiskSpace } from "./diskspace.ts";
@@ -29,6 +30,7 @@ import { Queries } from "./queries.ts";
 import { Replica } from "./replica.ts";
 import { Scrubber } from "./scrubber.ts";
 import { openStored } from "./stored.ts";
+import { Timings } from "./timings.ts";
 
 export type AssembleOptions = {
   readonly id: string;
@@ -46,6 +48,8 @@ export type AssembleOptions = {
   readonly logBounds: LogBounds;
   readonly pace: Pace;
   readonly retentionDays: number;
+  /** Those of the process, which outlive the replica. */
+  readonly timings?: Timings;
   /** What this build understands: ownVersions, unless a test has another one. */
   readonly versions?: Versions;
   /** What a member that is linked says of itself. */
@@ -62,11 +66,13 @@ export type Assembled = {
   readonly cold: ColdRows;
   readonly space: DiskSpace;
   readonly scrubber: Scrubber;
+  readonly wheel: Wheel;
+  readonly timings: Timings;
   close(): Promise<void>;
 };
 
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
-  const { id, birth, system, disk, transport, events, capacity, logBounds, pace } = options;
+  const { id, birth, system, disk, transport, events, capacity, logBounds, pace, timings = new Timings() } = options;
   const openHistory = (marks: HistoryMarks): HistoryStore => HistoryStore.open(disk.files, 0, marks);
   const stored = await openStored(disk, capacity, (run) => system.soon(run), openHistory, options.versions);
   const { log, stage, store, cold, state, wheel, history } = stored;
@@ -75,7 +81,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     membershipAt: (index: number) => storedMembership(raft, index),
     slowestHealthyMatch: () => raft.slowestHealthyMatch(),
   };
-  const checkpointer = new Checkpointer(state, store, history, log, logBounds, system, consensus, events);
+  const checkpointer = new Checkpointer(state, store, history, log, logBounds, system, consensus, events, timings);
   const tables = [state.jobs.rows, state.live.rows];
   const snapshots = { id, birth, raft, log, store, stage, history, tables, versions: state.versions };
   const space = new DiskSpace({
@@ -88,7 +94,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   await space.watch();
   const { retentionDays, capabilitiesOf } = options;
   const housekeeping = { self: id, pace, state, raft, history, cold, retentionDays, capabilitiesOf };
-  const parts = { id, birth, system, raft, log, state, wheel, transport, checkpointer, snapshots, space, housekeeping };
+  const parts = { id, birth, system, raft, log, state, wheel, transport, checkpointer, snapshots, space, housekeeping, timings };
   const replica = new Replica(parts, events);
   const scrubs = [new StateScrub(store), new LogScrub(log), new HistoryScrub(history)];
   const scrubber = new Scrubber(system, pace, scrubs, (error) => replica.fail(error));
@@ -100,7 +106,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     await checkpointer.idle();
     await stored.close();
   };
-  return { replica, queries, checkpointer, history, log, store, cold, space, scrubber, close };
+  return { replica, queries, checkpointer, history, log, store, cold, space, scrubber, wheel, timings, close };
 }
 
 /** No bytes while the members are not known. */

@@ -16,6 +16,7 @@ import type { HistoryStore } from "../storage/history.ts";
 import type { LogPosition, RaftLog } from "../storage/log.ts";
 import type { StateStore } from "../storage/state.ts";
 import type { System } from "../system.ts";
+import type { Timings } from "./timings.ts";
 
 /** How much of the log is kept behind a checkpoint: a tail always, more only for a slow follower, and never more than this. */
 export type LogBounds = { readonly keepBytes: number; readonly maxBytes: number };
@@ -31,7 +32,7 @@ type Consensus = {
 type Hearer = { fatal(error: Error): void; alarm(message: string): void };
 
 export class Checkpointer {
-  readonly stats = { checkpoints: 0, longestMs: 0, lastMs: 0, freezeMs: 0 };
+  readonly stats = { checkpoints: 0 };
   private readonly state: State;
   private readonly store: StateStore;
   private readonly history: HistoryStore;
@@ -40,6 +41,7 @@ export class Checkpointer {
   private readonly system: System;
   private readonly hearer: Hearer;
   private readonly consensus: Consensus;
+  private readonly timings: Timings;
   private takenIndex: number;
   private takenAtMs: number;
   private busy = false;
@@ -58,7 +60,9 @@ export class Checkpointer {
     system: System,
     consensus: Consensus,
     hearer: Hearer,
+    timings: Timings,
   ) {
+    this.timings = timings;
     this.consensus = consensus;
     this.state = state;
     this.store = store;
@@ -122,12 +126,13 @@ export class Checkpointer {
     assert(appliedTerm !== undefined, `the log knows the term of what was applied, ${index}`);
     const membership = this.consensus.membershipAt(index);
     const at = { appliedIndex: index, appliedTerm, scalars: state.encodeScalars(), position, membership };
+    const fromMs = this.system.monotonicMs();
     takeCheckpoint(this.store, this.history, at, (error) => {
       if (this.broken) return;
       if (error) this.fail(error);
-      else this.finished(index, position, nowMs);
+      else this.finished(index, position, fromMs);
     });
-    this.stats.freezeMs = Math.max(this.stats.freezeMs, this.system.monotonicMs() - nowMs);
+    this.timings.freeze.add(this.system.monotonicMs() - fromMs);
   }
 
   private finished(index: number, position: LogPosition, sinceMs: number): void {
@@ -136,8 +141,7 @@ export class Checkpointer {
     this.takenIndex = index;
     this.takenAtMs = nowMs;
     this.stats.checkpoints++;
-    this.stats.lastMs = nowMs - sinceMs;
-    this.stats.longestMs = Math.max(this.stats.longestMs, this.stats.lastMs);
+    this.timings.checkpoint.add(nowMs - sinceMs);
     this.compact(index, position.number);
     this.goOn();
   }

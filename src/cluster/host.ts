@@ -16,12 +16,14 @@ import type { Assembled, AssembleOptions } from "./assemble.ts";
 import { Backups } from "./backups.ts";
 import { memberViews } from "./clusterview.ts";
 import { sweepKeys } from "./keysweep.ts";
-import { CoreMetrics } from "./metrics.ts";
+import { coreMetrics } from "./metrics.ts";
 import { decodePlace } from "./members.ts";
 import { usualPace } from "./pace.ts";
 import type { Answering, Order } from "./proposals.ts";
 import { bytesOf, sendable } from "./port.ts";
 import type { ChangeOutcome, CoreOptions, CoreToFace, FaceToCore } from "./port.ts";
+import { timed } from "./timings.ts";
+import type { Timings } from "./timings.ts";
 
 export type HostParts = Pick<AssembleOptions, "system" | "disk" | "transport"> & {
   readonly options: CoreOptions;
@@ -30,6 +32,9 @@ export type HostParts = Pick<AssembleOptions, "system" | "disk" | "transport"> &
   /** Who is linked with from now on, by the log's entry at `index`. */
   readonly setPeers: (peers: readonly PeerAddress[], index: number) => void;
   readonly closeLinks: () => Promise<void>;
+  readonly timings: Timings;
+  /** What the thread tells of itself beside what the core does. */
+  readonly threadMetrics: () => string;
 };
 
 /** Replicas that one process can be in turn. */
@@ -41,7 +46,6 @@ export class Host {
   private readonly parts: HostParts;
   private readonly system: System;
   private assembled: Assembled | undefined;
-  private metrics: CoreMetrics | undefined;
   private session: WorkerSession | undefined;
   private outcomes: ChangeOutcome[] = [];
   private readonly peers = new Map<string, LinkIdentity>();
@@ -94,6 +98,7 @@ export class Host {
       logBounds: { keepBytes: options.logKeepBytes, maxBytes: options.logKeepBytes * limits.logKeepForSlowTimes },
       pace: usualPace,
       retentionDays: options.retentionDays,
+      timings: this.parts.timings,
       capabilitiesOf: (id) => this.peers.get(id)?.capabilities,
       events: {
         fatal: (error) => this.fail(error),
@@ -110,7 +115,6 @@ export class Host {
 
   private begin(assembled: Assembled, session: WorkerSession): void {
     this.assembled = assembled;
-    this.metrics = new CoreMetrics(assembled);
     this.backups = this.backupsOf(assembled);
     this.committedAtOpening = assembled.replica.raft.status().commit;
     this.noteClusterId();
@@ -169,7 +173,6 @@ export class Host {
 
   private applied(): void {
     this.noteClusterId();
-    this.metrics?.applied();
     this.parts.post({ kind: "events" });
     this.noteStanding();
   }
@@ -272,7 +275,7 @@ export class Host {
         this.session?.results(message.batch, this.system.monotonicMs());
         return this.assembled?.replica.wake();
       case "metrics":
-        return void this.sendMetrics(message.id);
+        return this.sendMetrics(message.id);
       case "logs":
         return this.askLogs(message.id, message.node, message.executionId);
       case "logs_found":
@@ -403,9 +406,12 @@ export class Host {
     this.logAsks.set(ask, { id, peer: node });
   }
 
-  private async sendMetrics(id: number): Promise<void> {
-    const text = (await this.metrics?.text()) ?? "";
-    this.parts.post({ kind: "metrics", id, text });
+  private sendMetrics(id: number): void {
+    const { post, timings, threadMetrics } = this.parts;
+    timed(timings.scrape, this.system, () => {
+      const own = this.assembled ? coreMetrics(this.assembled) : "";
+      post({ kind: "metrics", id, text: own + threadMetrics() });
+    });
   }
 
   private cluster(): ClusterView {

@@ -26,6 +26,7 @@ import type { HousekeepingIo, HousekeepingParts } from "./housekeeping.ts";
 import { refusalOf } from "./proposals.ts";
 import type { Proposals, Waiting } from "./proposals.ts";
 import type { Steward } from "./steward.ts";
+import type { Timings } from "./timings.ts";
 
 /** Offers an entry to the log; undefined when it is not taken now. */
 export type Propose = (data: Uint8Array) => { index: number; term: number } | undefined;
@@ -41,12 +42,17 @@ export type Draft = {
 };
 
 export type LeadershipIo = Pick<DeskIo, "send"> &
-  Pick<HousekeepingIo, "alarm" | "failed"> & { readonly steward: Steward; readonly housekeeping: HousekeepingParts };
+  Pick<HousekeepingIo, "alarm" | "failed"> & {
+    readonly steward: Steward;
+    readonly housekeeping: HousekeepingParts;
+    readonly timings: Timings;
+  };
 
 export class Leadership {
   readonly desk: LeaderDesk;
   private readonly steward: Steward;
   private readonly housekeeping: Housekeeping;
+  private readonly timings: Timings;
   private readonly state: State;
   private readonly system: System;
   private readonly clock: TrustedClock;
@@ -71,6 +77,7 @@ export class Leadership {
     io: LeadershipIo,
   ) {
     this.steward = io.steward;
+    this.timings = io.timings;
     this.state = state;
     this.system = system;
     this.clock = clock;
@@ -150,9 +157,25 @@ export class Leadership {
       return false;
     }
     this.clock.applied(draft.clockMs, nowMs);
-    this.proposals.proposed(taken.index, taken.term, draft.changes, () => this.settle(draft));
+    this.proposals.proposed(taken.index, taken.term, draft.changes, (isApplied) => {
+      if (isApplied) this.timings.commit.add(this.system.monotonicMs() - nowMs);
+      this.settle(draft);
+    });
+    this.noteWaits(draft, nowMs);
     this.count(draft.items, nowMs);
     return true;
+  }
+
+  /** How long what is in the entry waited for it. Neighbours are mostly due at the same time. */
+  private noteWaits({ changes, planned, clockMs }: Draft, nowMs: number): void {
+    const { dueWait, proposalWait } = this.timings;
+    for (const waiting of changes) if (waiting) proposalWait.add(nowMs - waiting.dueAtMs + limits.proposalTimeoutMs);
+    if (!planned) return;
+    const { seen } = planned;
+    for (let from = 0, to = 1; from < seen.length; from = to++) {
+      while (to < seen.length && seen[to] === seen[from]) to++;
+      dueWait.add(clockMs - (seen[from] as number), to - from);
+    }
   }
 
   private count(items: number, nowMs: number): void {

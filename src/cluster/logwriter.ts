@@ -3,6 +3,7 @@
 // (K1) The wait counts only while the loop runs: after a pause the completion of the write may just not have been read yet.
 
 import { PawlError } from "../base/errors.ts";
+import type { Histogram } from "../base/histogram.ts";
 import { limits } from "../limits.ts";
 import type { LogWrite } from "../raft/types.ts";
 
@@ -12,15 +13,15 @@ export interface LogDisk {
 
 export class LogWriter {
   readonly stats = { writes: 0, lastMs: 0 };
-  /** Told how long each write took. */
-  observer: ((tookMs: number) => void) | undefined;
   private readonly disk: LogDisk;
   private readonly monotonicMs: () => number;
+  private readonly took: Histogram;
   private sinceMs: number | undefined;
   private whenIdle: (() => void) | undefined;
 
-  constructor(disk: LogDisk, monotonicMs: () => number) {
+  constructor(disk: LogDisk, monotonicMs: () => number, took: Histogram) {
     this.disk = disk;
+    this.took = took;
     this.monotonicMs = monotonicMs;
   }
 
@@ -32,7 +33,7 @@ export class LogWriter {
       this.stats.writes++;
       this.stats.lastMs = this.monotonicMs() - (this.sinceMs ?? 0);
       this.sinceMs = undefined;
-      this.observer?.(this.stats.lastMs);
+      this.took.add(this.stats.lastMs);
       done();
       this.whenIdle?.();
     });

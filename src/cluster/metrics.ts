@@ -1,105 +1,71 @@
-// Owns: what a core tells of itself in Prometheus' text format: consensus, log, checkpoints, executions, its thread. How late executions
-// start is told by the face, where they start (src/worker/lateness.ts).
+// Owns: which metrics a core tells of itself, from what is counted already: nothing is looked through for them, so that a scrape costs the
+// same whatever is stored. Their text is exposition.ts's; what a thread tells of itself is in src/threadmetrics.ts.
 
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import { Exposition } from "../base/exposition.ts";
 import { eventCode } from "../jobs/eventlog.ts";
 import { endings } from "../jobs/history.ts";
 import { liveState } from "../jobs/livetable.ts";
+import { lane } from "../jobs/state.ts";
 import type { Assembled } from "./assemble.ts";
+import type { Timings } from "./timings.ts";
 
-/** From 0.1 ms to 10 s, each a seventh above the one before: fine enough to read percentiles from two scrapes. */
-const WRITE_BUCKETS_S = Array.from({ length: 88 }, (_, at) => Number((0.0001 * 1.14 ** at).toPrecision(3)));
+export function coreMetrics(core: Assembled): string {
+  const out = new Exposition();
+  consensus(out, core);
+  executions(out, core);
+  stored(out, core);
+  durations(out, core.timings);
+  return out.text;
+}
 
-export class CoreMetrics {
-  private readonly core: Assembled;
-  private readonly registry = new Registry();
-  private readonly gauges = new Map<string, Gauge>();
-  private readonly applies: Counter;
-  private readonly writes: Histogram;
-  private readonly executions: Counter<"status">;
-  private readonly endedBefore = new Float64Array(endings.length);
-  private appliedBefore = 0;
-  private longestWriteMs = 0;
+function consensus(out: Exposition, { replica }: Assembled): void {
+  const { term, role, commit, firstIndex } = replica.raft.status();
+  out
+    .gauge("pawl_term", "Current term.", term)
+    .gauge("pawl_leader", "1 on the leader.", role === "leader" ? 1 : 0)
+    .gauge("pawl_commit_index", "Highest committed log index.", commit)
+    .gauge("pawl_applied_index", "Highest applied log index.", replica.state.appliedIndex)
+    .gauge("pawl_log_first_index", "Lowest index that the log still holds.", firstIndex)
+    .gauge("pawl_state_compared_index", "Index of the newest mark at which states were compared.", replica.hashes.stats.index)
+    .gauge("pawl_replicated_clock_seconds", "The highest time applied.", replica.state.clockMs / 1000)
+    .gauge("pawl_proposals_waiting", "Changes of callers that are in no entry yet.", replica.proposals.waiting)
+    .gauge("pawl_entries_in_flight", "Entries that this leader proposed and has not applied.", replica.proposals.entriesInFlight);
+}
 
-  constructor(core: Assembled) {
-    this.core = core;
-    const registers = [this.registry];
-    this.applies = new Counter({ name: "pawl_entries_applied_total", help: "Log entries applied.", registers });
-    this.writes = new Histogram({ name: "pawl_log_write_seconds", help: "Synced log writes.", buckets: WRITE_BUCKETS_S, registers });
-    core.replica.writer.observer = (tookMs) => {
-      this.writes.observe(tookMs / 1000);
-      this.longestWriteMs = Math.max(this.longestWriteMs, tookMs);
-    };
-    const help = "Executions that ended, by how, in entries that this process applied.";
-    this.executions = new Counter({ name: "pawl_executions_total", help, labelNames: ["status"], registers });
-    this.thread();
+function executions(out: Exposition, { replica, wheel }: Assembled): void {
+  const { live, events, jobs } = replica.state;
+  const ended = endings.map((name) => [name, events.counts[eventCode[`execution.${name}`]] as number] as const);
+  out
+    .gauge("pawl_jobs", "Jobs in the table.", jobs.pool.count)
+    .labelled("pawl_executions_total", "counter", "Executions that ended, in entries that this process applied.", "status", ended);
+  for (const name of ["queued", "running", "retrying", "cancelling"] as const) {
+    out.gauge(`pawl_executions_${name}`, `Live executions that are ${name}.`, live.counts[liveState[name]] as number);
   }
+  let due = 0;
+  for (let at = 0; at < lane.deadline; at++) due += wheel.dueCount(at);
+  out.gauge("pawl_due_waiting", "Due jobs and ready executions that no applied entry has started.", due);
+}
 
-  /** Heap, garbage collection and loop delay of this thread; what is the whole process's is told by the face. */
-  private thread(): void {
-    collectDefaultMetrics({ register: this.registry, prefix: "pawl_core_" });
-    for (const { name } of this.registry.getMetricsAsArray()) {
-      if (name.startsWith("pawl_core_process_") || name === "pawl_core_nodejs_version_info") this.registry.removeSingleMetric(name);
-    }
-  }
+function stored(out: Exposition, { replica, log, history, checkpointer, scrubber, space }: Assembled): void {
+  out
+    .gauge("pawl_log_bytes", "Bytes of the log on disk, about.", log.bytes)
+    .gauge("pawl_checkpoint_index", "Applied index of the newest checkpoint.", checkpointer.index)
+    .gauge("pawl_history_records", "History records ever written.", replica.state.lastOrdinal)
+    .gauge("pawl_history_missing", "Records that this node lacks and fetches from others.", history.missing)
+    .gauge("pawl_scrub_rounds", "Rounds in which all that is stored was read again.", scrubber.rounds)
+    .gauge("pawl_disk_free_bytes", "Free space on the disk of the data.", space.freeBytes);
+}
 
-  /** Called after entries were applied. */
-  applied(): void {
-    const { stats } = this.core.replica;
-    this.applies.inc(stats.entriesApplied - this.appliedBefore);
-    this.appliedBefore = stats.entriesApplied;
-  }
-
-  private set(name: string, help: string, value: number): void {
-    let gauge = this.gauges.get(name);
-    if (!gauge) {
-      gauge = new Gauge({ name, help, registers: [this.registry] });
-      this.gauges.set(name, gauge);
-    }
-    gauge.set(value);
-  }
-
-  async text(): Promise<string> {
-    const { replica, checkpointer } = this.core;
-    const status = replica.raft.status();
-    const { state } = replica;
-    this.set("pawl_term", "Current term.", status.term);
-    this.set("pawl_leader", "1 on the leader.", status.role === "leader" ? 1 : 0);
-    this.set("pawl_commit_index", "Highest committed log index.", status.commit);
-    this.set("pawl_applied_index", "Highest applied log index.", state.appliedIndex);
-    this.set("pawl_log_first_index", "Lowest index that the log still holds.", status.firstIndex);
-    this.set("pawl_log_bytes", "Bytes of the log on disk, about.", this.core.log.bytes);
-    this.set("pawl_checkpoint_index", "Applied index of the newest checkpoint.", checkpointer.index);
-    this.set("pawl_checkpoint_seconds_max", "Longest checkpoint of this process.", checkpointer.stats.longestMs / 1000);
-    this.set("pawl_checkpoint_freeze_seconds_max", "Longest turn that copied a checkpoint.", checkpointer.stats.freezeMs / 1000);
-    this.set("pawl_state_compared_index", "Index of the newest mark at which states were compared.", replica.hashes.stats.index);
-    this.set("pawl_scrub_rounds", "Rounds in which all that is stored was read again.", this.core.scrubber.rounds);
-    this.set("pawl_disk_free_bytes", "Free space on the disk of the data.", this.core.space.freeBytes);
-    this.set("pawl_jobs", "Jobs in the table.", state.jobs.pool.count);
-    this.set("pawl_history_records", "History records ever written.", state.lastOrdinal);
-    this.set("pawl_history_missing", "Records that this node lacks and fetches from others.", this.core.history.missing);
-    this.set("pawl_replicated_clock_seconds", "The highest time applied.", state.clockMs / 1000);
-    this.set("pawl_log_write_seconds_max", "Longest log write seen by this process since the last scrape.", this.longestWriteMs / 1000);
-    this.longestWriteMs = 0;
-    this.set("pawl_log_writes", "Log writes of this process.", replica.writer.stats.writes);
-    this.endings();
-    this.liveGauges();
-    return this.registry.metrics();
-  }
-
-  private endings(): void {
-    const { counts } = this.core.replica.state.events;
-    for (let at = 0; at < endings.length; at++) {
-      const ended = counts[eventCode[`execution.${endings[at] as (typeof endings)[number]}`]] as number;
-      this.executions.inc({ status: endings[at] as string }, ended - (this.endedBefore[at] as number));
-      this.endedBefore[at] = ended;
-    }
-  }
-
-  private liveGauges(): void {
-    const { counts } = this.core.replica.state.live;
-    for (const name of ["queued", "running", "retrying", "cancelling"] as const) {
-      this.set(`pawl_executions_${name}`, `Live executions that are ${name}.`, counts[liveState[name]] as number);
-    }
-  }
+function durations(out: Exposition, timings: Timings): void {
+  out
+    .counter("pawl_entries_applied_total", "Log entries that this process applied.", timings.apply.count)
+    .durations("log_write", "A write of the log, until it is durable.", timings.logWrite)
+    .durations("commit", "An entry that this leader proposed, until it is applied.", timings.commit)
+    .durations("apply", "An entry that is applied.", timings.apply)
+    .durations("turn", "A turn of the core's loop over all that came in.", timings.turn)
+    .durations("checkpoint", "A checkpoint, until it is durable.", timings.checkpoint)
+    .durations("checkpoint_freeze", "The part of a checkpoint in the one turn that takes it.", timings.freeze)
+    .durations("proposal_wait", "A change on the leader, until it is in an entry.", timings.proposalWait)
+    .durations("due_wait", "What is due, from its due time until the leader has it in an entry.", timings.dueWait)
+    .durations("scrape", "What a scrape takes of the core's thread.", timings.scrape);
 }

@@ -10,6 +10,7 @@ import type { DiskSpace } from "./diskspace.ts";
 import type { HousekeepingParts } from "./housekeeping.ts";
 import type { LogDisk } from "./logwriter.ts";
 import type { SnapshotParts } from "./snapshots.ts";
+import type { Timings } from "./timings.ts";
 
 export interface Transport {
   /** False when the frame was dropped: not connected, or too much is waiting. */
@@ -30,6 +31,7 @@ export type ReplicaParts = {
   readonly snapshots: SnapshotParts;
   readonly space: DiskSpace;
   readonly housekeeping: HousekeepingParts;
+  readonly timings: Timings;
 };
 
 export interface ReplicaEvents {

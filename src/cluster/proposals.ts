@@ -43,7 +43,7 @@ type InFlight = {
   readonly index: number;
   readonly term: number;
   readonly changes: readonly (Waiting | undefined)[];
-  readonly settle: () => void;
+  readonly settle: (isApplied: boolean) => void;
 };
 type Forwarded = { readonly waiting: Waiting; readonly leader: string };
 
@@ -134,8 +134,8 @@ export class Proposals {
     return changes;
   }
 
-  /** The entry at (index, term) holds these changes, by position. `settle` is called when it is applied or known to be lost. */
-  proposed(index: number, term: number, changes: readonly (Waiting | undefined)[], settle: () => void): void {
+  /** The entry at (index, term) holds these changes, by position. `settle` is called when it is applied, or known to be lost. */
+  proposed(index: number, term: number, changes: readonly (Waiting | undefined)[], settle: (isApplied: boolean) => void): void {
     this.inFlight.push({ index, term, changes, settle });
   }
 
@@ -153,7 +153,7 @@ export class Proposals {
       if (entry.index < index)
         for (const waiting of entry.changes) waiting?.answer(unknown("this node did not see what became of the change"));
       else this.putBack(ours ? this.answerAll(entry, replies, idSpace) : entry.changes.filter((waiting) => waiting !== undefined));
-      entry.settle();
+      entry.settle(ours);
     }
   }
 

@@ -36,6 +36,7 @@ import { Reads } from "./reads.ts";
 import { Snapshots } from "./snapshots.ts";
 import { StateHashes } from "./statehashes.ts";
 import { Steward } from "./steward.ts";
+import { timed } from "./timings.ts";
 import { WakeTimer } from "./waketimer.ts";
 
 const APPLY_PER_TURN_MAX_BYTES = 4 * 1024 * 1024;
@@ -52,7 +53,7 @@ export class Replica {
   readonly snapshots: Snapshots;
   readonly hashes: StateHashes;
   readonly historyFetch: HistoryFetch;
-  readonly stats = { turns: 0, entriesApplied: 0, framesRefused: 0 };
+  readonly stats = { turns: 0, framesRefused: 0 };
   private readonly parts: ReplicaParts;
   private readonly events: ReplicaEvents;
   private session: WorkerSession | undefined;
@@ -79,7 +80,7 @@ export class Replica {
     this.proposals = new Proposals(parts.birth, (change) => parts.space.refusal(change));
     this.reads = new Reads(parts.raft);
     this.lastTurnMs = parts.system.monotonicMs();
-    this.writer = new LogWriter(parts.log, () => parts.system.monotonicMs());
+    this.writer = new LogWriter(parts.log, () => parts.system.monotonicMs(), parts.timings.logWrite);
     this.snapshots = new Snapshots(parts.snapshots, {
       send: (to, message) => this.send(to, { kind: "snapshot", message }),
       wake: () => this.wake(),
@@ -245,7 +246,7 @@ export class Replica {
     if (this.stopped) return;
     this.stats.turns++;
     try {
-      this.performTurn(this.parts.system.monotonicMs());
+      timed(this.parts.timings.turn, this.parts.system, () => this.performTurn(this.parts.system.monotonicMs()));
     } catch (error) {
       this.fail(error);
     }
@@ -315,7 +316,7 @@ export class Replica {
     const { commit } = this.raft.status();
     if (this.state.appliedIndex >= commit) return;
     const entries = this.raft.entriesToApply(this.state.appliedIndex + 1, commit, APPLY_PER_TURN_MAX_BYTES);
-    for (const entry of entries) this.applyOne(entry, nowMs);
+    for (const entry of entries) timed(this.parts.timings.apply, this.parts.system, () => this.applyOne(entry, nowMs));
     this.raft.applied(this.state.appliedIndex);
     this.reads.applied(this.state.appliedIndex);
     this.freshen();
@@ -328,7 +329,6 @@ export class Replica {
     const command = entry.kind === "command" ? entry.data : NOTHING;
     const applied = applyEntry(this.state, entry.index, command);
     const replies = entry.kind === "command" ? applied : [changedMembers(entry.index)];
-    this.stats.entriesApplied++;
     if (command.length > 0) this.clock.applied(readHeader(command).clockMs, nowMs, this.state.clockMs);
     this.proposals.applied(entry.index, entry.term, replies, this.state.idSpace);
     this.session?.entryApplied(nowMs);
@@ -345,6 +345,7 @@ export class Replica {
       send: (to, message) => this.toWorker(to, message),
       steward: new Steward(this.raft, this.proposals, this.clock, (message) => this.events.alarm(message), system.monotonicMs()),
       housekeeping: this.parts.housekeeping,
+      timings: this.parts.timings,
       alarm: (message) => this.events.alarm(message),
       failed: (error) => void (this.stopped || this.fail(error)),
     });

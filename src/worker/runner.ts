@@ -15,10 +15,10 @@ import type { Executor, Logger, RunContext, RunOutcome } from "./executor.ts";
 import type { OutputStore } from "./outputs.ts";
 import type { ResultBatch, StartBatch, StartDetails, StopBatch } from "./types.ts";
 import { BugError, assert, messageOf } from "../base/errors.ts";
+import { Histogram } from "../base/histogram.ts";
 import { tokenText } from "../base/token.ts";
 import { limits } from "../limits.ts";
 import { failedWith } from "./executor.ts";
-import { StartLateness } from "./lateness.ts";
 import { ResultColumns, outcomeIndex } from "./results.ts";
 
 export type RunnerOptions = {
@@ -50,7 +50,8 @@ type Attempt = {
 };
 
 export class Runner {
-  readonly lateness = new StartLateness();
+  /** Of first attempts, from the due time to the call of the executor, in whole milliseconds. */
+  readonly lateness = new Histogram(1, 60_000);
   private readonly options: RunnerOptions;
   private readonly results: ResultColumns;
   /** By sequence: only one attempt of an execution is held at a time (R4). */

@@ -7,6 +7,7 @@ import type { HousekeepingParts } from "../../src/cluster/housekeeping.ts";
 import { Leadership } from "../../src/cluster/leadership.ts";
 import { Proposals } from "../../src/cluster/proposals.ts";
 import type { Steward } from "../../src/cluster/steward.ts";
+import { Timings } from "../../src/cluster/timings.ts";
 import { commandKind, commandsOf } from "../../src/jobs/command.ts";
 import { ResultWriter, resultOutcome } from "../../src/jobs/items.ts";
 import { limits } from "../../src/limits.ts";
@@ -19,6 +20,7 @@ class Leading {
   readonly proposals = new Proposals(1);
   readonly entries: Uint8Array[] = [];
   readonly leadership: Leadership;
+  readonly timings = new Timings();
   nowMs = 1_000;
 
   constructor() {
@@ -30,7 +32,8 @@ class Leading {
     this.machine.entry([{ kind: "bootstrap", clusterId: "c", idSpace: "s", shard: 0, ...state.capacity }]);
     this.machine.up("n");
     const housekeeping = { pace: { firstMarkMs: HOUR, markMs: HOUR } } as HousekeepingParts;
-    const io = { send: () => undefined, alarm: assert.fail, failed: assert.ifError, steward: {} as Steward, housekeeping };
+    const { timings } = this;
+    const io = { send: () => undefined, alarm: assert.fail, failed: assert.ifError, steward: {} as Steward, housekeeping, timings };
     this.leadership = new Leadership(state, system, clock, this.proposals, wheel, 1, io);
   }
 
@@ -74,4 +77,18 @@ test("H16.16: while so many entries are not applied nothing more is proposed", (
   assert.equal(leading.propose(), false);
   leading.proposals.applied(11, 1, [], "s");
   assert.ok(leading.propose());
+});
+
+test("an entry whose place another one took was not committed, whatever time has passed", () => {
+  const leading = new Leading();
+  leading.submit("a");
+  assert.ok(leading.propose());
+  leading.submit("b");
+  assert.ok(leading.propose());
+  leading.nowMs += 7;
+  leading.proposals.applied(11, 1, [], "s");
+  leading.proposals.applied(12, 2, [], "s");
+  const { commit, proposalWait } = leading.timings;
+  assert.deepEqual([commit.count, commit.longestMs], [1, 7 + limits.entryPaceBusyMs]);
+  assert.deepEqual([proposalWait.count, proposalWait.longestMs], [2, limits.entryPaceBusyMs]);
 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Histogram } from "../../src/base/histogram.ts";
 import { LogWriter } from "../../src/cluster/logwriter.ts";
 import { limits } from "../../src/limits.ts";
 
@@ -11,7 +12,8 @@ class Disk {
   nowMs = 100;
   done: ((error?: Error) => void) | undefined;
   readonly ended: unknown[] = [];
-  readonly writer = new LogWriter({ write: (_write, done) => (this.done = done) }, () => this.nowMs);
+  readonly took = new Histogram(1, 100_000);
+  readonly writer = new LogWriter({ write: (_write, done) => (this.done = done) }, () => this.nowMs, this.took);
 
   write(): void {
     const hardState = { term: 1, vote: "", commit: 0 };

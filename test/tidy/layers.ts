@@ -11,7 +11,7 @@ export const pureRooms = ["raft", "wheel", "schedule", "jobs", "planner"];
 
 const everywhere = ["limits", "system"];
 const below = ["base", "raft", "wheel", "schedule", "jobs", "planner", "storage", "net", "dispatch", "worker", "cluster", "client", "api"];
-const top = [...below, "cli", "config", "corelink", "node", "core", "embed", ...everywhere];
+const top = [...below, "cli", "config", "corelink", "node", "core", "embed", "threadmetrics", "facemetrics", ...everywhere];
 
 /** Room -> rooms that it may import, besides itself. "worker:types" allows `import type` only. */
 export const layers: Readonly<Record<string, readonly string[]>> = {
@@ -33,6 +33,8 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   cli: ["base", "jobs", "schedule", "net", "client", "api", "config", "node", "offline", ...everywhere],
   config: ["base", ...everywhere],
   corelink: top,
+  threadmetrics: top,
+  facemetrics: top,
   node: top,
   offline: top,
   embed: top,
@@ -41,7 +43,10 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Rooms that may import `node:` modules; the others see Node through base, system.ts or an interface handed to them. */
-const nodeRooms = ["base", "worker", "api", "cli", "net", "storage", "config", "corelink", "node", "offline", "core", "embed", "index"];
+const nodeRooms = [
+  "base", "system", "worker", "api", "cli", "net", "storage", "config", "corelink", "node", "offline", "core", "embed", "index",
+  "threadmetrics", "facemetrics",
+];
 
 /** Packages and Node modules with one home. Rooms that are pure import no other package than those named for them here. */
 export const homes: Readonly<Record<string, readonly string[]>> = {
