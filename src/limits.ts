@@ -55,6 +55,8 @@ export const limits = {
   misfireMaxDefault: 100,
   missedPerRangeMax: 10_000,
   queueAfterMs: 10_000,
+  /** About how many are queued so early; the others wait in the wheel for a slot, or until they would count as missed. */
+  queuedEarlyMax: 16_384,
   rereadMs: 100,
   missedPerChangeMax: 1_000,
   errorTextMaxBytes: 512,
