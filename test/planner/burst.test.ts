@@ -90,7 +90,7 @@ test("P4: what is due later with a higher priority overtakes all that waits", ()
   assert.ok(urgentAt > 0 && urgentAt <= createdAt + 2, `started ${urgentAt - createdAt} entries after it was due`);
 });
 
-test("H9: what waits for a slot waits in the wheel, some of it as queued executions after a while, and all before it counts as missed", () => {
+test("H9: what waits for a slot waits in the wheel; the first become queued after a while, and all before they count as missed", () => {
   const jobs = limits.queuedEarlyMax + 2 * limits.entryItemsMax + 4_000;
   const leader = burst(jobs);
   const { machine } = leader;
