@@ -101,7 +101,7 @@ export const limits = {
   readsAtOnceMax: 1_024,
 
   // Wheel.
-  wheelMovesPerTurnMax: 4096,
+  wheelMovesPerTurnMax: 12_288,
 
   // Storage.
   checkpointMaxBytes: 8 * MIB,
@@ -113,7 +113,7 @@ export const limits = {
   pageBytes: 64 * KIB,
   historyBlockRecordsMax: 4096,
   historyBlocksCachedMax: 16,
-  historyBlocksPerScanMax: 64,
+  historyBlocksPerScanMax: 16,
   historyDaysOpenMax: 4,
   historyHolesMax: 256,
   historyFetchRows: 1_024,
@@ -275,6 +275,8 @@ export function checkLimits(): void {
   assert(limits.payloadMaxBytes < limits.bodyMaxBytes && limits.bodyMaxBytes < limits.entryMaxBytes, "a body must fit into an entry");
   assert(limits.entryMaxBytes + MIB < limits.frameMaxBytes, "an entry must fit into a frame");
   assert(limits.noQuorumPatienceMs + 2 * limits.heartbeatMs < limits.noQuorumAnswerMs, "who lacks a quorum is told of it in time");
+  // A job that is due within minutes is moved three times until then: out of two slots that hold many times, and to those that are due.
+  assert(limits.wheelMovesPerTurnMax >= 3 * limits.entryItemsMax, "the wheel keeps up with entries that are full");
   const buffersBytes = limits.logWriteBufferBytes + limits.stateWriteBufferBytes;
   assert(limits.diskReserveBytes > 2 * buffersBytes + limits.checkpointMaxBytes, "what must go on fits into the reserve of the disk");
   assert(limits.diskReserveEndBytes > limits.diskReserveBytes, "a disk that is nearly full is not so by a hair");
