@@ -13,6 +13,7 @@ import type { ColumnTable } from "./columns.ts";
 import { specOf } from "./definition.ts";
 import { findDefinition } from "./definitionrows.ts";
 import type { SharedSchedule } from "./definition.ts";
+import { inDueOrder } from "./dueorder.ts";
 import { EventLog } from "./eventlog.ts";
 import { HashSum } from "./hashsum.ts";
 import { emptyHistoryRow } from "./history.ts";
@@ -259,6 +260,7 @@ export class State {
   private rebuildJobs(): void {
     const { jobs } = this;
     const end = Math.min(jobs.rows.rowCount(), this.capacity.jobsMax + 1);
+    const late: number[] = [];
     for (let from = 1; from < end; from += REBUILD_ROWS) {
       const used = jobs.withFlag(jobFlags.used, from, Math.min(end, from + REBUILD_ROWS));
       for (let i = 0; i < used.length; i++) jobs.pool.add(used[i] as number);
@@ -268,8 +270,16 @@ export class State {
         if (schedule !== 0) this.schedules.recount(schedule);
       }
       jobs.ids.addAll(used.filter((job) => !jobs.has(job, jobFlags.deleted)));
-      for (let i = 0; i < used.length; i++) this.armJob(used[i] as number);
+      for (let i = 0; i < used.length; i++) this.armUnlessLate(used[i] as number, late);
     }
+    for (const job of inDueOrder(late, jobs.dueAtMs)) this.armJob(job);
+  }
+
+  /** Jobs that are due already are armed last, in due order, as the wheel would list them if time had passed. */
+  private armUnlessLate(job: number, late: number[]): void {
+    const due = this.jobs.dueAtMs[job] as number;
+    if (due !== 0 && due <= this.clockMs) late.push(job);
+    else this.armJob(job);
   }
 
   private rebuildLive(): void {
@@ -295,7 +305,9 @@ export class State {
   rearm(atMs: number): void {
     const { jobs, live } = this;
     this.timers.turnBack(atMs);
-    for (let job = jobs.pool.nextUsed(0); job !== 0; job = jobs.pool.nextUsed(job)) this.armJob(job);
+    const late: number[] = [];
+    for (let job = jobs.pool.nextUsed(0); job !== 0; job = jobs.pool.nextUsed(job)) this.armUnlessLate(job, late);
+    for (const job of inDueOrder(late, jobs.dueAtMs)) this.armJob(job);
     for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) this.armLive(slot);
   }
 

@@ -183,3 +183,20 @@ test("events are shown in slices, and named once per job", async () => {
   assert.ok(answer.kind === "events");
   assert.deepEqual(answer.events.map(({ jobId }) => jobId), Array.from({ length: 90 }, (_, i) => `job-${i}`));
 });
+
+test("records are listed once each, however early pages end", async () => {
+  const machine = new Machine();
+  const session = machine.up("node");
+  machine.create("job", spec(everySecond), NOON);
+  for (let i = 0; i < 90; i++) {
+    machine.clockMs += SECOND;
+    machine.fire("job", machine.clockMs + SECOND, session);
+    machine.result(machine.only("job"), "completed");
+  }
+  const wanted = machine.history.map(({ sequence }) => executionId(machine.state.idSpace, sequence)).reverse();
+  for (const filter of [{}, { jobId: "job" }]) {
+    const pages = await pagesOf(queriesOf(machine, busySystem()), { kind: "executions", filter, limit: 70 });
+    assert.ok(pages.length > 2 && pages.every((page) => page.length <= limits.readSpendMs));
+    assert.deepEqual(pages.flat(), wanted);
+  }
+});
