@@ -11,6 +11,7 @@ import { liveStatesOf } from "../jobs/jobscan.ts";
 import { showLive, showRecord } from "../jobs/show.ts";
 import type { State } from "../jobs/state.ts";
 import type { ExecutionFilter, ExecutionView, Page } from "../jobs/views.ts";
+import type { Found } from "../storage/historysearch.ts";
 import { cursorOf } from "./cursor.ts";
 import type { Owners } from "./owners.ts";
 import type { HistoryReader } from "./queries.ts";
@@ -37,15 +38,17 @@ export class ExecutionList {
     const sequence = parseExecutionId(state.idSpace, id);
     if (sequence === undefined) return undefined;
     let live: ExecutionView | undefined;
-    let row: HistoryRow | undefined;
-    await read.run(() => {
-      const slot = state.live.find(sequence);
+    let found: Found;
+    const step = (): boolean => {
+      const slot = found === undefined ? state.live.find(sequence) : 0;
       if (slot !== 0) live = this.showLive(slot);
-      else row = this.history.findSequence(sequence);
-      return true;
-    });
+      else found = this.history.find(sequence, found && "goOn" in found ? found.goOn : undefined);
+      return found === undefined || "row" in found;
+    };
+    // There is no page to end early: it goes on, step by step, when its share is used up.
+    while (!(await read.run(step)));
     if (live) return live;
-    if (row) return this.showRecord(row);
+    if (found && "row" in found) return this.showRecord(found.row);
     // It was there once, and days of history have gone since.
     if (sequence > 0 && sequence <= state.lastSequence && state.historyFromDay > 0) throw agedOut(id);
     return undefined;

@@ -14,6 +14,7 @@ import type { HistoryRow } from "../jobs/history.ts";
 import type { State } from "../jobs/state.ts";
 import type { Answer, EventPosition, EventView, ExecutionFilter, ExecutionView, JobView, NodeView, Page, Query } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
+import type { FindAt, Found } from "../storage/historysearch.ts";
 import type { System } from "../system.ts";
 import { ExecutionList } from "./executionlist.ts";
 import { JobList } from "./joblist.ts";
@@ -23,7 +24,8 @@ import type { Read } from "./slices.ts";
 
 export interface HistoryReader {
   record(ordinal: number): HistoryRow | undefined;
-  findSequence(sequence: number): HistoryRow | undefined;
+  /** A part of the search for an execution's record; the next one goes on where it came to. */
+  find(sequence: number, from?: FindAt): Found;
   /** Newest first; `next` is the beforeOrdinal to go on with, undefined at the end. */
   scan(question: {
     endingMask?: number;

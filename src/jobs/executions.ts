@@ -183,6 +183,7 @@ export function endExecution(
   record.node = node ? node.number : 0;
   record.rangeToMs = 0;
   record.rangeCount = 0;
+  record.jobType = state.classOfLive(slot).jobType;
   record.note = note;
   appendRecord(state, job);
   event(state, endingEvent[how] as number, slot, record.node);
@@ -215,6 +216,7 @@ export function recordUnrun(state: State, job: number, how: number, fromMs: numb
   record.node = 0;
   record.rangeToMs = toMs;
   record.rangeCount = count;
+  record.jobType = state.classOf(job).spec.jobType;
   record.note = reason;
   appendRecord(state, job);
   state.events.add(endingEvent[how] as number, job, state.jobs.generation[job] as number, 0, 0, 0, 0, fromMs);

@@ -1,6 +1,6 @@
 // Owns: what a history record holds. src/storage keeps the records in blocks; the state machine appends them in completion order.
 
-/** One ended execution, or one range of due times that were not run. Numbers only, so that one reused object serves all appends. */
+/** One ended execution, or one range of due times that were not run. Flat, so that one reused object serves all appends. */
 export type HistoryRow = {
   /** Position in the shard's history, counted in apply from 1. */
   ordinal: number;
@@ -27,6 +27,8 @@ export type HistoryRow = {
   /** Last due time and count of a range; 0 and 0 for an execution. */
   rangeToMs: number;
   rangeCount: number;
+  /** Of what it ran; of a range, of its job when it was recorded. */
+  jobType: string;
   /** Error text or reason; "" for none. */
   note: string;
 };
@@ -37,7 +39,7 @@ export const endings = ["completed", "failed", "cancelled", "unknown", "missed",
 export function emptyHistoryRow(): HistoryRow {
   return {
     ordinal: 0, sequence: 0, job: 0, previous: 0, origin: 0, ending: 0, attempts: 0, scheduledAtMs: 0,
-    startAtMs: 0, endAtMs: 0, token: 0, node: 0, rangeToMs: 0, rangeCount: 0, note: "",
+    startAtMs: 0, endAtMs: 0, token: 0, node: 0, rangeToMs: 0, rangeCount: 0, jobType: "", note: "",
   };
 }
 

@@ -10,33 +10,18 @@
 
 import { assert, BugError } from "../base/errors.ts";
 import { limits } from "../limits.ts";
-import { Block, column, lastUpTo, rowAt } from "./historyblock.ts";
 import { HistoryDay } from "./historyday.ts";
+import { FrameCache } from "./historyframes.ts";
 import { Holes } from "./historyholes.ts";
+import { findUp, scanDown, walkUp } from "./historysearch.ts";
 import { quarantined } from "./quarantine.ts";
-import type { Rows } from "./historyblock.ts";
 import type { Files } from "./disk.ts";
 import type { HistoryMarks, Hole } from "./historymarks.ts";
+import type { FindAt, Found, HistoryPage, HistoryQuery, Searched } from "./historysearch.ts";
 import type { HistoryRow, HistorySink } from "../jobs/history.ts";
 
 const DAY_MS = 86_400_000;
-/** What a look at a block's summary costs in a scan, as a share of reading the block. */
-const SUMMARIES_PER_BLOCK = 64;
 const FILLED = ".filled";
-
-export type HistoryQuery = {
-  /** Bits 1 << ending; all when absent. */
-  readonly endingMask?: number | undefined;
-  /** Scheduled times in [fromMs, toMs); of a range any of its due times. */
-  readonly fromMs?: number | undefined;
-  readonly toMs?: number | undefined;
-  /** Only rows with smaller ordinals. */
-  readonly beforeOrdinal?: number | undefined;
-  readonly limit: number;
-};
-
-/** `next` is the beforeOrdinal to go on with: a page may be short, even empty, before the end. Undefined at the end. */
-export type HistoryPage = { readonly rows: readonly HistoryRow[]; readonly next: number | undefined };
 
 /** All records with ordinals in [from, upTo) that are kept, oldest first; upTo is `from` where they are missing, or still to come. */
 export type HistoryBatch = {
@@ -46,8 +31,8 @@ export type HistoryBatch = {
   readonly lackingTo?: number;
 };
 
-/** A block of a file. */
-export type BlockAt = { readonly name: string; readonly offset: number; readonly length: number };
+/** A frame of a file. */
+export type FrameAt = { readonly name: string; readonly offset: number; readonly length: number };
 
 export class HistoryStore implements HistorySink {
   private readonly files: Files;
@@ -56,9 +41,9 @@ export class HistoryStore implements HistorySink {
   private readonly days = new Map<string, HistoryDay>();
   private holes = new Holes([]);
   private readonly unsynced = new Set<string>();
-  private readonly cache = new Map<string, Block>();
-  /** Where the last record went: the next one goes there too, but for once a day. To make a file's name of it took a third of an append. */
-  private latest: HistoryDay | undefined;
+  private readonly frames: FrameCache;
+  /** The one that was appended to last. */
+  private newest: HistoryDay | undefined;
   private nextOrdinal = 1;
   private keptFrom = 0;
   /** Files of dropped days: not yet unnamed by marks(), and unnamed by the newest marks(). */
@@ -67,6 +52,7 @@ export class HistoryStore implements HistorySink {
 
   private constructor(files: Files, shard: number) {
     this.files = files;
+    this.frames = new FrameCache(files);
     this.folder = `history/${shard}/`;
   }
 
@@ -75,7 +61,7 @@ export class HistoryStore implements HistorySink {
     const store = new HistoryStore(files, shard);
     const named = new Set(marks.days.map(({ day, isFilled }) => store.nameOf(day, isFilled)));
     for (const name of files.list(store.folder)) if (!named.has(name)) files.remove(name);
-    for (const { day, length, isFilled } of marks.days) store.dayOf(day, isFilled).restore(length);
+    for (const mark of marks.days) store.dayOf(mark.day, mark.isFilled).restore(mark);
     store.nextOrdinal = marks.nextOrdinal;
     store.holes = new Holes(marks.holes);
     const last = Math.max(0, ...[...store.days.values()].map(({ lastOrdinal }) => lastOrdinal));
@@ -95,18 +81,16 @@ export class HistoryStore implements HistorySink {
 
   private put(row: HistoryRow, isFilled: boolean): void {
     const number = Math.max(this.keptFrom, Math.floor(row.endAtMs / DAY_MS));
-    if (this.latest?.day !== number || this.latest.isFilled !== isFilled) this.latest = this.dayOf(number, isFilled);
-    const day = this.latest;
-    if (!day.hasTail) {
-      this.closeOldestTail();
-      this.unsynced.add(day.name);
-    }
-    day.append(row);
+    // Nearly every record is of the day of the one before; to find it by the name of its file cost more than the rest of an append.
+    let day = this.newest;
+    if (day?.day !== number || day.isFilled !== isFilled) this.newest = day = this.dayOf(number, isFilled);
+    if (!day.hasTail) this.closeOldestTail();
+    if (day.append(row)) this.unsynced.add(day.name);
   }
 
   /** Writes everything appended so far and syncs it, then calls `done` as Files.sync does. */
   flush(done: (error?: Error) => void): void {
-    for (const day of this.days.values()) day.writeTail();
+    for (const day of this.days.values()) this.writeTail(day);
     const names = [...this.unsynced];
     this.unsynced.clear();
     this.files.sync(names, done);
@@ -117,8 +101,7 @@ export class HistoryStore implements HistorySink {
     const days = [...this.days.values()];
     assert(days.every((day) => !day.hasTail), "marks() follows flush() in the same turn (T1)");
     this.removable.push(...this.dropped.splice(0));
-    const marks = days.map(({ day, length, isFilled }) => ({ day, length, isFilled }));
-    return { nextOrdinal: this.nextOrdinal, days: marks, holes: this.holes.all };
+    return { nextOrdinal: this.nextOrdinal, days: days.map(({ mark }) => mark), holes: this.holes.all };
   }
 
   /** The checkpoint with the newest marks is durable: files that it does not name are removed (T3). */
@@ -131,8 +114,10 @@ export class HistoryStore implements HistorySink {
     for (const [name, day] of this.days) {
       if (day.day >= this.keptFrom) continue;
       this.days.delete(name);
-      this.unsynced.delete(day.name);
-      if (day.length > 0) this.dropped.push(day.name);
+      this.unsynced.delete(name);
+      this.frames.drop(name);
+      if (this.newest === day) this.newest = undefined;
+      if (day.length > 0) this.dropped.push(name);
     }
   }
 
@@ -146,8 +131,8 @@ export class HistoryStore implements HistorySink {
     return this.holes.first;
   }
 
-  /** Reads and checks the block that comes after this one, by files and places; undefined behind the last. */
-  checkNext(after: BlockAt | undefined): BlockAt | undefined {
+  /** Reads and checks the frame that comes after this one, by files and places; undefined behind the last. */
+  checkNext(after: FrameAt | undefined): FrameAt | undefined {
     for (const name of [...this.days.keys()].sort()) {
       if (after !== undefined && name < after.name) continue;
       const from = after?.name === name ? after.offset + after.length : 0;
@@ -167,21 +152,7 @@ export class HistoryStore implements HistorySink {
     const hole = this.holes.from(from);
     if (hole !== undefined && hole.from <= from) return { rows: [], upTo: from, lackingTo: hole.to };
     const end = Math.min(to, this.nextOrdinal, hole?.from ?? Number.POSITIVE_INFINITY);
-    const rows: HistoryRow[] = [];
-    let at = Math.min(from, end);
-    for (let blocks = 0; blocks < limits.historyFetchBlocks && at < end && rows.length < limits.historyFetchRows; blocks++) {
-      const first = this.firstFrom(at);
-      if (first === undefined || first.ordinal >= end) return { rows, upTo: end };
-      const found = first.day.rowsOf(first.part);
-      const stop = Math.min(end, first.ceiling);
-      for (let row = lastUpTo(found, first.ordinal); row < found.count && rows.length < limits.historyFetchRows; row++) {
-        const ordinal = found.value(column.ordinal, row);
-        if (ordinal >= stop) break;
-        rows.push(rowAt(found, row));
-        at = ordinal + 1;
-      }
-    }
-    return { rows, upTo: Math.max(from, at) };
+    return end <= from ? { rows: [], upTo: from } : walkUp(this.searched, from, end);
   }
 
   /** Takes the batch that begins where the first hole does, and ends in it. */
@@ -190,102 +161,55 @@ export class HistoryStore implements HistorySink {
     this.holes.filled(upTo);
   }
 
-  /** The oldest row from an ordinal on, and the oldest one of all other files: up to there its part is alone. */
-  private firstFrom(ordinal: number): { day: HistoryDay; part: number; ordinal: number; ceiling: number } | undefined {
-    let first: { day: HistoryDay; part: number; ordinal: number } | undefined;
-    let ceiling = Number.POSITIVE_INFINITY;
-    for (const day of this.days.values()) {
-      const place = day.firstFrom(ordinal);
-      if (place === undefined) continue;
-      if (first === undefined || place.ordinal < first.ordinal) {
-        ceiling = Math.min(ceiling, first?.ordinal ?? ceiling);
-        first = { day, ...place };
-      } else {
-        ceiling = Math.min(ceiling, place.ordinal);
-      }
-    }
-    return first === undefined ? undefined : { ...first, ceiling };
-  }
-
   /**
    * The record, or undefined when there is none or it has aged out. Reads throw PawlError: "quarantined" on damage, "history_incomplete"
-   * when they need what is missing (T4).
+   * when they need what is missing (T4). Each reads a bounded number of frames; `reads` counts them.
    */
   record(ordinal: number): HistoryRow | undefined {
     this.holes.check(ordinal, ordinal + 1);
     for (const day of this.days.values()) {
-      if (ordinal > day.lastOrdinal) continue;
-      const place = day.lastUpTo(ordinal);
-      if (place?.ordinal !== ordinal) continue;
-      const rows = day.rowsOf(place.part);
-      return rowAt(rows, lastUpTo(rows, ordinal));
+      const row = day.record(ordinal);
+      if (row !== undefined) return row;
     }
     return undefined;
   }
 
-  /** The record of an execution, newest days first. */
-  findSequence(sequence: number): HistoryRow | undefined {
+  /** The record of an execution, or the next part of its search. */
+  find(sequence: number, from?: FindAt): Found {
     if (sequence === 0) return undefined;
-    for (const day of [...this.days.values()].sort((a, b) => b.day - a.day)) {
-      const found = day.findSequence(sequence);
-      if (found !== undefined) return rowAt(found.rows, found.at);
-    }
-    this.holes.check(0, this.nextOrdinal);
-    return undefined;
+    const found = findUp(this.searched, sequence, from);
+    if (found === undefined) this.holes.check(0, this.nextOrdinal);
+    return found;
   }
 
-  /** Newest first by ordinal. Bounded work: see HistoryPage. */
+  /** Newest first by ordinal. */
   scan(query: HistoryQuery): HistoryPage {
-    const { endingMask = -1, fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY } = query;
-    const rows: HistoryRow[] = [];
-    let before = query.beforeOrdinal ?? this.nextOrdinal;
-    for (let budget = limits.historyBlocksPerScanMax * SUMMARIES_PER_BLOCK; budget > 0; ) {
-      const newest = this.newestBefore(before);
-      this.holes.check((newest?.ordinal ?? 0) + 1, before);
-      if (newest === undefined) return { rows, next: undefined };
-      const { day, part, ordinal, floor } = newest;
-      const mayHold = day.mayHold(part, endingMask, fromMs, toMs);
-      budget -= mayHold ? SUMMARIES_PER_BLOCK : 1;
-      before = Math.max(day.firstOrdinal(part), floor + 1);
-      if (!mayHold) continue;
-      const found = day.rowsOf(part);
-      for (let at = lastUpTo(found, ordinal); at >= 0 && found.value(column.ordinal, at) > floor; at--) {
-        if (!matches(found, at, endingMask, fromMs, toMs)) continue;
-        rows.push(rowAt(found, at));
-        if (rows.length === query.limit) return { rows, next: found.value(column.ordinal, at) };
-      }
-    }
-    return { rows, next: before };
+    return scanDown(this.searched, query);
   }
 
-  /** The newest row before an ordinal, and the newest one of all other days: down to there its part is alone. */
-  private newestBefore(before: number): { day: HistoryDay; part: number; ordinal: number; floor: number } | undefined {
-    let newest: { day: HistoryDay; part: number; ordinal: number } | undefined;
-    let floor = 0;
-    for (const day of this.days.values()) {
-      const place = day.lastUpTo(before - 1);
-      if (place === undefined) continue;
-      if (newest === undefined || place.ordinal > newest.ordinal) {
-        floor = Math.max(floor, newest?.ordinal ?? 0);
-        newest = { day, ...place };
-      } else {
-        floor = Math.max(floor, place.ordinal);
-      }
-    }
-    return newest === undefined ? undefined : { ...newest, floor };
+  get reads(): number {
+    return this.frames.reads;
+  }
+
+  private get searched(): Searched {
+    return { days: this.days.values(), holes: this.holes, nextOrdinal: this.nextOrdinal, frames: this.frames };
   }
 
   private closeOldestTail(): void {
     const open = [...this.days.values()].filter((day) => day.hasTail);
     if (open.length < limits.historyDaysOpenMax) return;
-    open.reduce((a, b) => (a.lastOrdinal < b.lastOrdinal ? a : b)).writeTail();
+    this.writeTail(open.reduce((a, b) => (a.lastOrdinal < b.lastOrdinal ? a : b)));
+  }
+
+  private writeTail(day: HistoryDay): void {
+    if (day.writeTail()) this.unsynced.add(day.name);
   }
 
   private dayOf(number: number, isFilled: boolean): HistoryDay {
     const name = this.nameOf(number, isFilled);
     let day = this.days.get(name);
     if (day === undefined) {
-      day = new HistoryDay(number, name, isFilled, this.files, (file, offset, length) => this.load(file, offset, length));
+      day = new HistoryDay(number, name, isFilled, this.files, this.frames);
       this.days.set(name, day);
     }
     return day;
@@ -294,20 +218,4 @@ export class HistoryStore implements HistorySink {
   private nameOf(day: number, isFilled: boolean): string {
     return this.folder + new Date(day * DAY_MS).toISOString().slice(0, 10) + (isFilled ? FILLED : "");
   }
-
-  /** A block through the cache; the one used last is the last of the map. */
-  private load(name: string, offset: number, length: number): Block {
-    const key = `${name}@${offset}`;
-    const block = this.cache.get(key) ?? new Block(name, offset, this.files.read(name, offset, length));
-    this.cache.delete(key);
-    this.cache.set(key, block);
-    if (this.cache.size > limits.historyBlocksCachedMax) this.cache.delete(this.cache.keys().next().value as string);
-    return block;
-  }
-}
-
-function matches(rows: Rows, at: number, endingMask: number, fromMs: number, toMs: number): boolean {
-  if (((1 << rows.value(column.ending, at)) & endingMask) === 0) return false;
-  const scheduled = rows.value(column.scheduledAtMs, at);
-  return scheduled < toMs && (scheduled >= fromMs || rows.value(column.rangeToMs, at) >= fromMs);
 }

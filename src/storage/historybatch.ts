@@ -2,7 +2,8 @@
 // which records, and in which order batches come, is the business of history.ts and of src/cluster.
 
 import { PawlError, messageOf } from "../base/errors.ts";
-import { Block, COLUMNS, column, encodeBlock, fieldsOf, rowAt } from "./historyblock.ts";
+import { Block, encodeBlock, rowAt } from "./historyblock.ts";
+import { Tail } from "./historytail.ts";
 import type { HistoryRow } from "../jobs/history.ts";
 
 /** A batch has a form of its own only in name: it cannot pass for a block of a file, nor one of a file for it. */
@@ -10,17 +11,9 @@ const place = { name: "batch", offset: 0, day: 0 };
 
 export function encodeBatch(rows: readonly HistoryRow[]): Uint8Array {
   if (rows.length === 0) return new Uint8Array(0);
-  const columns = Array.from({ length: COLUMNS }, () => new Float64Array(rows.length));
-  const fields = new Float64Array(COLUMNS - 1);
-  const notes = new Map<string, number>();
-  for (const [at, row] of rows.entries()) {
-    fieldsOf(row, fields);
-    for (let field = 0; field < fields.length; field++) (columns[field] as Float64Array)[at] = fields[field] as number;
-    if (row.note === "") continue;
-    if (!notes.has(row.note)) notes.set(row.note, notes.size + 1);
-    (columns[column.note] as Float64Array)[at] = notes.get(row.note) as number;
-  }
-  return encodeBlock(place, columns, rows.length, [...notes.keys()]);
+  const tail = new Tail(rows.length);
+  for (const row of rows) tail.push(row);
+  return encodeBlock(place, tail.columns, rows.length, tail.texts).bytes;
 }
 
 /** Throws PawlError("invalid") unless these are records with rising ordinals in [from, to). */

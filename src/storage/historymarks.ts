@@ -8,10 +8,11 @@ import { assert } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 
 /**
- * A day is counted from 1970-01-01 UTC; `length` is its file's durable length in bytes. A day may have two files: one of records that this
- * node appended when they came, and one of records that it got from others afterwards.
+ * A day is counted from 1970-01-01 UTC; `length` is its file's durable length in bytes, `indexAt` where in it the newest page of its index
+ * is, 0 when it has none. A day may have two files: one of records that this node appended when they came, and one of records that it got
+ * from others afterwards.
  */
-export type DayMark = { readonly day: number; readonly length: number; readonly isFilled: boolean };
+export type DayMark = { readonly day: number; readonly length: number; readonly indexAt: number; readonly isFilled: boolean };
 
 /** Records that are missing: ordinals in [from, to). */
 export type Hole = { readonly from: number; readonly to: number };
@@ -40,9 +41,10 @@ export function ownAfterSnapshot(own: HistoryMarks, nextOrdinal: number): OwnHis
 export function writeMarks(out: ByteWriter, marks: HistoryMarks): void {
   out.u48(marks.nextOrdinal);
   out.u32(marks.days.length);
-  for (const { day, length, isFilled } of marks.days) {
+  for (const { day, length, indexAt, isFilled } of marks.days) {
     out.u32(day);
     out.u48(length);
+    out.u48(indexAt);
     out.u8(isFilled ? 1 : 0);
   }
   out.u32(marks.holes.length);
@@ -54,7 +56,11 @@ export function writeMarks(out: ByteWriter, marks: HistoryMarks): void {
 
 export function readMarks(reader: ByteReader): HistoryMarks {
   const nextOrdinal = reader.u48();
-  const days = Array.from({ length: reader.u32() }, () => ({ day: reader.u32(), length: reader.u48(), isFilled: reader.u8() === 1 }));
+  const days = Array.from({ length: reader.u32() }, () => readDay(reader));
   const holes = Array.from({ length: reader.u32() }, () => ({ from: reader.u48(), to: reader.u48() }));
   return { nextOrdinal, days, holes };
+}
+
+function readDay(reader: ByteReader): DayMark {
+  return { day: reader.u32(), length: reader.u48(), indexAt: reader.u48(), isFilled: reader.u8() === 1 };
 }

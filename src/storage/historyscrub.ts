@@ -1,13 +1,13 @@
-// Owns: rounds over the history of a running node: every block of every file is read and checked, so that damage is known before somebody
+// Owns: rounds over the history of a running node: every frame of every file is read and checked, so that damage is known before somebody
 // asks for what is in it. How fast, and what becomes of a node with damage, is the caller's.
-// (B1) Where blocks are is in memory since the files were opened: what was cut off or lost since then is noticed too.
+// (B1) How long the files are is in memory since they were opened: what was cut off or lost since then is noticed too.
 
-import type { BlockAt, HistoryStore } from "./history.ts";
+import type { FrameAt, HistoryStore } from "./history.ts";
 
 export class HistoryScrub {
   rounds = 0;
   private readonly history: Pick<HistoryStore, "checkNext">;
-  private at: BlockAt | undefined;
+  private at: FrameAt | undefined;
 
   constructor(history: Pick<HistoryStore, "checkNext">) {
     this.history = history;

@@ -28,7 +28,7 @@ export type InstallMark = {
   readonly marks: HistoryMarks;
 };
 
-const VERSION = 2;
+const VERSION = 3;
 const NONE = new Uint8Array(0);
 /** All keys that are no part of the state begin so; END sorts behind them. */
 export const BESIDE = "m/";

@@ -14,7 +14,10 @@ import { at, everySecond, HOUR, Machine, NOON, SECOND, spec } from "../jobs/mach
 function historyOf({ history }: Machine): HistoryReader {
   return {
     record: (ordinal) => history[ordinal - 1],
-    findSequence: (sequence) => history.find((row) => row.sequence === sequence),
+    find: (sequence) => {
+      const row = history.find((each) => each.sequence === sequence);
+      return row && { row };
+    },
     scan: ({ beforeOrdinal = history.length + 1, limit }) => {
       const before = Math.min(beforeOrdinal, history.length + 1);
       const rows = history.slice(Math.max(0, before - 1 - limit), before - 1).reverse();

@@ -40,8 +40,8 @@ function newerChunk(): Uint8Array {
 }
 
 function newerBlock(): Uint8Array {
-  const columns = Array.from({ length: 15 }, () => new Float64Array(1));
-  const block = encodeBlock({ name: "day", offset: 0, day: 1 }, columns, 1, []);
+  const columns = Array.from({ length: 16 }, () => new Float64Array(1));
+  const block = encodeBlock({ name: "day", offset: 0, day: 1 }, columns, 1, []).bytes;
   block[3] = 48 + NEWER;
   const at = 92 - 4;
   new DataView(block.buffer, block.byteOffset).setUint32(at, checksum(block.subarray(0, at), checksum("day@0")), true);

@@ -98,8 +98,8 @@ test("what a hole may hold is refused, what lies beside it is answered", () => {
   for (const ordinal of [1, 100, 301, 400]) assert.deepEqual(node.store.record(ordinal), rows[ordinal - 1]);
   for (const ordinal of [101, 200, 300]) assert.throws(() => node.store.record(ordinal), isIncomplete, `record ${ordinal}`);
   assert.equal(node.store.record(401), undefined);
-  assert.deepEqual(node.store.findSequence(602), rows[300]);
-  assert.throws(() => node.store.findSequence(301), isIncomplete, "nobody knows whether there is one");
+  assert.deepEqual(node.store.find(602), { row: rows[300] });
+  assert.throws(() => node.store.find(301), isIncomplete, "nobody knows whether there is one");
   assert.deepEqual(node.store.scan({ limit: 100 }).rows.length, 100);
   assert.throws(() => node.store.scan({ limit: 101 }), isIncomplete);
   assert.throws(() => node.store.scan({ limit: 1, beforeOrdinal: 250 }), isIncomplete);
@@ -111,7 +111,7 @@ test("a node that lacks everything, or the newest records, refuses too", () => {
   node.install(50);
   assert.throws(() => node.store.scan({ limit: 1 }), isIncomplete);
   assert.throws(() => node.store.record(1), isIncomplete);
-  assert.throws(() => node.store.findSequence(5), isIncomplete);
+  assert.throws(() => node.store.find(5), isIncomplete);
 });
 
 test("holes are filled over crashes and further snapshots, and then both histories are the same", () => {
@@ -193,7 +193,7 @@ test("a batch that was changed on its way, or is of other records, is no batch",
 
 test("a node with too many holes begins its history anew", () => {
   const holes = Array.from({ length: limits.historyHolesMax }, (_, at) => ({ from: 10 * at + 1, to: 10 * at + 5 }));
-  const days = [{ day: 5, length: 100, isFilled: false }];
+  const days = [{ day: 5, length: 100, indexAt: 0, isFilled: false }];
   const own = { nextOrdinal: 10_000, days, holes };
   assert.deepEqual(ownAfterSnapshot(own, 10_000), { days, holes });
   assert.deepEqual(ownAfterSnapshot(own, 20_000), { days: [], holes: [{ from: 1, to: 20_000 }] });
