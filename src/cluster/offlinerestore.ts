@@ -5,6 +5,7 @@
 // (B2) A crash before that batch leaves a disk without a log, into which can be restored again; after it, one from which a node starts.
 
 import { BugError, PawlError } from "../base/errors.ts";
+import { allAtOnce } from "../base/parts.ts";
 import { State, lane, timerMemory } from "../jobs/state.ts";
 import type { Capacity } from "../jobs/state.ts";
 import { layBackup } from "../storage/backup.ts";
@@ -40,6 +41,7 @@ export async function restoreBackup(use: DiskUse, file: string, heir: Heir, prog
   const state = blankState(capacity);
   const verified = await stage.load([state.jobs.rows, state.live.rows]);
   state.restoreScalars(verified.scalars, verified.appliedIndex);
+  allAtOnce(state.checkRows());
   checkClock(heir.atMs, Math.max(state.clockMs, backup.header.takenAtMs));
   const term = verified.appliedTerm + 1;
   const entries = beginning(heir, "restore", verified.appliedIndex + 1, term);

@@ -8,6 +8,7 @@
 
 import { mix32 } from "../base/checksum.ts";
 import { assert } from "../base/errors.ts";
+import type { Parts } from "../base/parts.ts";
 import { gather, mixRows, scatter } from "./columnloops.ts";
 import type { Column } from "./columnloops.ts";
 import { HashSum } from "./hashsum.ts";
@@ -79,16 +80,16 @@ export class ColumnTable {
     if (this.unsummedCount >= REHASH_ROWS) this.sum();
   }
 
-  /** As sum(), after rows were laid back. */
-  rehash(): HashSum {
+  /** Brings the sum up to date after rows were laid back. */
+  *rehash(): Parts {
     const end = Math.min(this.high, this.capacity + 1);
     const rows = new Uint32Array(REHASH_ROWS);
     for (let from = 1; from < end; from += REHASH_ROWS) {
       const count = Math.min(REHASH_ROWS, end - from);
       for (let i = 0; i < count; i++) rows[i] = from + i;
       this.rehashRows(rows.subarray(0, count));
+      yield;
     }
-    return this.total;
   }
 
   private rehashRows(rows: Uint32Array): void {

@@ -6,10 +6,10 @@
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { checksum } from "../base/checksum.ts";
 import { assert, PawlError } from "../base/errors.ts";
+import type { Parts } from "../base/parts.ts";
 import { limits } from "../limits.ts";
 import type { ColdRows } from "./cold.ts";
 import { coldKeys } from "./cold.ts";
-import type { ColumnTable } from "./columns.ts";
 import { specOf } from "./definition.ts";
 import { findDefinition } from "./definitionrows.ts";
 import type { SharedSchedule } from "./definition.ts";
@@ -151,6 +151,8 @@ export class State {
   /** The clock was set back to `redueAfterMs`: due times of jobs from this number on are yet to be computed again; 0 for none (H13). */
   redueFrom = 0;
   redueAfterMs = 0;
+  /** Of the rows of jobs and live executions, as they were when the scalars were stored. */
+  private rowSums: readonly HashSum[] = [];
 
   constructor(capacity: Capacity, memory: TimerMemory, timers: Timers, cold: ColdRows, versions: Versions = ownVersions) {
     this.versions = versions;
@@ -245,19 +247,28 @@ export class State {
     this.redueFrom = input.u32();
     this.redueAfterMs = input.f64();
     this.cold.sum.restore(input);
-    for (const table of [this.jobs, this.live]) checkRows(table.rows, HashSum.of(input));
+    this.rowSums = [HashSum.of(input), HashSum.of(input)];
     this.nodes.restore(input);
     this.appliedIndex = appliedIndex;
   }
 
+  /** Throws PawlError("quarantined") unless the rows that were laid back are those that the scalars were stored with. */
+  *checkRows(): Parts {
+    for (const [at, { rows }] of [this.jobs, this.live].entries()) {
+      yield* rows.rehash();
+      if (rows.sum().text() === this.rowSums[at]?.text()) continue;
+      throw new PawlError("quarantined", `the ${rows.name} that were loaded are not those of the checkpoint; resynchronise this node`);
+    }
+  }
+
   /** Rebuilds everything derived after the rows, scalars and interned texts were laid back. Arms every timer. */
-  rebuild(): void {
-    this.rebuildJobs();
+  *rebuild(): Parts {
+    yield* this.rebuildJobs();
     this.rebuildLive();
     this.historySink.dropBefore(this.historyFromDay);
   }
 
-  private rebuildJobs(): void {
+  private *rebuildJobs(): Parts {
     const { jobs } = this;
     const end = Math.min(jobs.rows.rowCount(), this.capacity.jobsMax + 1);
     const late: number[] = [];
@@ -271,6 +282,7 @@ export class State {
       }
       jobs.ids.addAll(used.filter((job) => !jobs.has(job, jobFlags.deleted)));
       for (let i = 0; i < used.length; i++) this.armUnlessLate(used[i] as number, late);
+      yield;
     }
     for (const job of inDueOrder(late, jobs.dueAtMs)) this.armJob(job);
   }
@@ -352,12 +364,6 @@ export class State {
     if (next !== 0) live.previousOfJob[next] = previous;
     jobs.liveCount[job] = (jobs.liveCount[job] as number) - 1;
   }
-}
-
-/** The rows that were loaded are those that the checkpoint was made of. */
-function checkRows(rows: ColumnTable, expected: HashSum): void {
-  if (rows.rehash().text() === expected.text()) return;
-  throw new PawlError("quarantined", `the ${rows.name} that were loaded are not those of the checkpoint; resynchronise this node`);
 }
 
 function parseClass(text: string): ShardClass {

@@ -3,7 +3,9 @@
 // (R2) Base pages: exactly those that the kept headers name, each as the newest header that names it says, and of that checkpoint.
 // (R3) Deltas: exactly those of all checkpoints since the start of the last finished sweep, with the seals of their headers.
 // (R4) A state that a copy laid down is checked for every chunk of it, and is known by the mark beside it (installmark.ts, I1, I2).
-// (R5) What fails is quarantined, never mended: a row that fell back to an old page would be fired again (H8a).
+// (R5) Rows are read ahead, a mebibyte or so at a time: the database works on the next ones while these are laid, and whatever else this
+//      thread has to do comes in between.
+// (R6) What fails is quarantined, never mended: a row that fell back to an old page would be fired again (H8a).
 
 import { limits } from "../limits.ts";
 import { STORE, decodeDelta, decodeHeader, decodePage, decodeSummary, keys } from "./checkpointformat.ts";
@@ -37,18 +39,32 @@ export type Restored = {
 /** What loading fills. */
 export type LoadedTable = TableShape & Pick<PagedTable, "restoreRows" | "restorePage">;
 
-/** Loads a state that is in use. Undefined when nothing was ever stored. */
-export async function restore(kv: Kv, tables: readonly LoadedTable[]): Promise<Restored | undefined> {
+/** The newest checkpoint of a database, checked as far as can be without its rows (R1). */
+export type Found = {
+  readonly restored: Restored;
+  /** Lays the rows into the tables, which must be empty, and checks them (R2, R3). Turns of the loop pass meanwhile. */
+  lay(): Promise<void>;
+};
+
+/** Of a state that is in use. Undefined when nothing was ever stored. */
+export async function findState(kv: Kv, tables: readonly LoadedTable[]): Promise<Found | undefined> {
   const mark = await readMark(kv);
-  const loaded = await load(kv, tables);
-  if (mark === undefined || loaded === undefined) return loaded;
+  const found = await find(kv, tables);
+  if (mark === undefined || found === undefined) return found;
   const copied = { checkpoint: mark.checkpoint, chunks: mark.chunks };
-  if (loaded.number !== mark.checkpoint) return { ...loaded, copied };
-  return { ...loaded, copied, logPosition: mark.position, historyMarks: mark.marks };
+  const restored = { ...found.restored, copied };
+  if (restored.number !== mark.checkpoint) return { ...found, restored };
+  return { ...found, restored: { ...restored, logPosition: mark.position, historyMarks: mark.marks } };
 }
 
 /** Loads and checks the state itself, whatever stands beside it. */
 export async function load(kv: Kv, tables: readonly LoadedTable[]): Promise<Restored | undefined> {
+  const found = await find(kv, tables);
+  await found?.lay();
+  return found?.restored;
+}
+
+async function find(kv: Kv, tables: readonly LoadedTable[]): Promise<Found | undefined> {
   const headers = await readHeaders(kv);
   const newest = headers.at(-1);
   if (newest === undefined) {
@@ -59,8 +75,14 @@ export async function load(kv: Kv, tables: readonly LoadedTable[]): Promise<Rest
   const summary = readSummary(kv, newest.header, tables);
   const needed = headers.filter(({ header }) => header.number >= newest.header.neededFrom).map(({ header }) => header);
   if (needed[0]?.number !== newest.header.neededFrom) throw quarantined(STORE, `checkpoint ${newest.header.neededFrom} is missing`);
-  await layPages(kv, tables, needed);
-  await layDeltas(kv, tables, needed);
+  const lay = async (): Promise<void> => {
+    await layPages(kv, tables, needed);
+    await layDeltas(kv, tables, needed);
+  };
+  return { restored: restoredOf(newest, summary, needed), lay };
+}
+
+function restoredOf(newest: { readonly header: Header; readonly seal: number }, summary: Summary, needed: readonly Header[]): Restored {
   const { number, appliedIndex, appliedTerm, position, sweepFrom, sweepTable, sweepPage, neededFrom, headersFrom } = newest.header;
   return {
     number,
@@ -88,6 +110,24 @@ export async function* rowsOf(kv: Kv, range: KvRange): AsyncGenerator<[string, U
     const last = rows.at(-1);
     if (last === undefined || (range.maxBytes === undefined && rows.length < range.limit)) return;
     from = { ...range, gte: undefined, gt: last[0] };
+  }
+}
+
+const READ = { limit: limits.storagePageRows, maxBytes: limits.storageSliceBytes };
+
+/** As rowsOf(), with the next page under way already (R5). */
+async function* rowsAhead(kv: Kv, range: KvRange): AsyncGenerator<[string, Uint8Array]> {
+  let under = kv.page(range);
+  try {
+    for (;;) {
+      const rows = await under;
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      under = kv.page({ ...range, gte: undefined, gt: last[0] });
+      yield* rows;
+    }
+  } finally {
+    await under;
   }
 }
 
@@ -122,7 +162,7 @@ async function layPages(kv: Kv, tables: readonly LoadedTable[], headers: readonl
   for (const { number, pages } of headers) {
     for (const each of pages) expected.set(keys.page(tableOf(tables, each.table).name, each.page), { ...each, number });
   }
-  for await (const [key, value] of rowsOf(kv, { gte: "p/", lt: "p0", limit: limits.storagePageRows })) {
+  for await (const [key, value] of rowsAhead(kv, { gte: "p/", lt: "p0", ...READ })) {
     const due = expected.get(key);
     if (due === undefined) throw quarantined(STORE, `${key} is named by no checkpoint since the last finished sweep`);
     const { number, bytes } = decodePage(key, value);
@@ -138,7 +178,7 @@ async function layPages(kv: Kv, tables: readonly LoadedTable[], headers: readonl
 async function layDeltas(kv: Kv, tables: readonly LoadedTable[], headers: readonly Header[]): Promise<void> {
   const expected = headers.flatMap(({ number, deltas }) => deltas.map((seal, i) => ({ key: keys.delta(number, i), seal })));
   let at = 0;
-  for await (const [key, value] of rowsOf(kv, { gte: "d/", lt: "d0", limit: limits.storagePageRows })) {
+  for await (const [key, value] of rowsAhead(kv, { gte: "d/", lt: "d0", ...READ })) {
     const due = expected[at++];
     if (due === undefined) throw quarantined(STORE, `${key} is needed by no checkpoint`);
     if (due.key !== key) throw quarantined(STORE, `${due.key} is missing, ${key} is in its place`);

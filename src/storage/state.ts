@@ -16,12 +16,12 @@ import { ColdRows } from "./coldrows.ts";
 import { markKeys } from "./installmark.ts";
 import { sealIn } from "./quarantine.ts";
 import { Sweep } from "./sweep.ts";
-import { restore } from "./restore.ts";
+import { findState } from "./restore.ts";
 import type { Delta, Header, PageSeal, StoredMembership } from "./checkpointformat.ts";
 import type { HistoryMarks } from "./historymarks.ts";
 import type { Kv, KvOp, KvOptions, Soon } from "./disk.ts";
 import type { LogPosition } from "./log.ts";
-import type { Restored } from "./restore.ts";
+import type { Found, Restored } from "./restore.ts";
 
 /** Compressed: pages and deltas are columns of small numbers, and what compaction need not write saves its one thread. */
 export const stateOptions: KvOptions = {
@@ -96,8 +96,12 @@ export class StateStore {
   private frozen: Frozen | undefined;
   private committing = false;
   private inFlight = false;
+  /** Until its rows are loaded. */
+  private found: Found | undefined;
 
-  private constructor(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows, restored: Restored | undefined) {
+  private constructor(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows, found: Found | undefined) {
+    const restored = found?.restored;
+    this.found = found;
     this.kv = kv;
     this.tables = tables;
     this.soon = soon;
@@ -114,9 +118,22 @@ export class StateStore {
     cold.sum = restored.coldSum;
   }
 
-  /** Loads the tables (which must be empty) and checks everything. Throws PawlError("quarantined") naming what is wrong. */
-  static async open(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows = new ColdRows(kv)): Promise<StateStore> {
-    return new StateStore(kv, tables, soon, cold, await restore(kv, tables));
+  /** Finds the newest checkpoint; the tables are still empty. Throws PawlError("quarantined") naming what is wrong. */
+  static async find(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows = new ColdRows(kv)): Promise<StateStore> {
+    return new StateStore(kv, tables, soon, cold, await findState(kv, tables));
+  }
+
+  /** Finds the newest checkpoint and loads its rows. */
+  static async open(...from: Parameters<typeof StateStore.find>): Promise<StateStore> {
+    const store = await StateStore.find(...from);
+    await store.load();
+    return store;
+  }
+
+  /** Lays the rows into the tables and checks them, once, before anything else is done. Throws PawlError("quarantined") likewise. */
+  async load(): Promise<void> {
+    await this.found?.lay();
+    this.found = undefined;
   }
 
   /** The newest durable checkpoint. */

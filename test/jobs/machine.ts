@@ -2,6 +2,7 @@
 // entries and to read what became of them. Time is the clock of the entries that the test writes.
 
 import { ByteWriter } from "../../src/base/bytes.ts";
+import { allAtOnce } from "../../src/base/parts.ts";
 import { applyEntry } from "../../src/jobs/apply.ts";
 import type { Replies } from "../../src/jobs/apply.ts";
 import { findJob } from "../../src/jobs/applychanges.ts";
@@ -239,7 +240,8 @@ export class Machine {
       }
     }
     while (other.wheel.advance(state.clockMs));
-    other.state.rebuild();
+    allAtOnce(other.state.checkRows());
+    allAtOnce(other.state.rebuild());
     other.clockMs = this.clockMs;
     return other;
   }

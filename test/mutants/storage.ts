@@ -154,8 +154,8 @@ export const storage: readonly Mutant[] = [
   }),
   mutant("H8b", "after an install the log is held against the sender's position", storageStatecopy, {
     file: "src/storage/restore.ts",
-    find: "copied, logPosition: mark.position, historyMarks",
-    put: "copied, historyMarks",
+    find: "{ ...restored, logPosition: mark.position, historyMarks: mark.marks }",
+    put: "{ ...restored, historyMarks: mark.marks }",
   }),
   mutant("H8b", "the write that a checkpoint saw is dropped", storageLogstart, {
     file: "src/storage/log.ts",
