@@ -18,15 +18,15 @@ const batching = { localQueue: { size: LOCAL_QUEUE }, completeJobBatchDelay: 0, 
 
 type Payload = { readonly dueAtMs: number };
 type JobSpec = { readonly identifier: string; readonly payload: Payload; readonly runAt?: Date };
-type Helpers = { addJob(identifier: string, payload: Payload, options: { runAt: Date }): Promise<unknown> };
-type Task = (payload: Payload, helpers: Helpers) => Promise<unknown>;
+type AddJobs = (jobs: readonly JobSpec[]) => Promise<unknown>;
+type Task = (payload: Payload, helpers: { readonly addJobs: AddJobs }) => Promise<unknown>;
 type Pool = {
   query(sql: string): Promise<{ readonly rows: readonly { readonly count: string }[] }>;
   on(event: "error", listener: (error: Error) => void): void;
   on(event: "connect", listener: (client: { on(event: "error", listener: (error: Error) => void): void }) => void): void;
   end(): Promise<void>;
 };
-type Utils = { migrate(): Promise<void>; addJobs(jobs: readonly JobSpec[]): Promise<unknown>; release(): Promise<void> };
+type Utils = { migrate(): Promise<void>; readonly addJobs: AddJobs; release(): Promise<void> };
 
 type GraphileWorker = {
   makeWorkerUtils(options: { pgPool: Pool; logger: unknown }): Promise<Utils>;
@@ -74,12 +74,29 @@ class GraphileCaller implements Caller {
 
   private async add(identifier: string, count: number, dueAtMs: (at: number) => number): Promise<void> {
     await inBatches(count, BATCH, PARALLEL, (from, to) => {
-      const jobs = range(from, to, (at): JobSpec => {
-        const due = dueAtMs(at);
-        return { identifier, payload: { dueAtMs: due }, runAt: new Date(due) };
-      });
-      return this.utils.addJobs(jobs);
+      return this.utils.addJobs(range(from, to, (at) => jobSpec(identifier, dueAtMs(at))));
     });
+  }
+}
+
+function jobSpec(identifier: string, dueAtMs: number): JobSpec {
+  return { identifier, payload: { dueAtMs }, runAt: new Date(dueAtMs) };
+}
+
+/** Successors that handlers ask for in one turn of the loop are added together; each handler waits until its own is stored. */
+class Successors {
+  private jobs: JobSpec[] = [];
+  private added: Promise<unknown> | undefined;
+
+  add(dueAtMs: number, addJobs: AddJobs): Promise<unknown> {
+    this.jobs.push(jobSpec("tick", dueAtMs));
+    this.added ??= new Promise((resolve) => setImmediate(resolve)).then(() => {
+      const { jobs } = this;
+      this.jobs = [];
+      this.added = undefined;
+      return addJobs(jobs);
+    });
+    return this.added;
   }
 }
 
@@ -91,7 +108,7 @@ export function graphileWorker(): Peer {
       durability: "PostgreSQL's defaults: fsync on, synchronous_commit on; one copy",
       bulk: `addJobs of ${BATCH} jobs, ${PARALLEL} under way`,
       handling: `${PROCESSES} processes, ${CONCURRENCY} jobs each, localQueue ${LOCAL_QUEUE}, batched completions, poll ${POLL_MS} ms`,
-      ticking: "jobs that add their successor, due a second later: its cron knows no seconds",
+      ticking: "jobs that add their successor, due a second later, by addJobs for all of a turn: its cron knows no seconds",
     },
     store: "postgres",
     processes: PROCESSES,
@@ -105,10 +122,10 @@ export function graphileWorker(): Peer {
     async handle(at: string, tally: Tally): Promise<() => Promise<void>> {
       const { run, Logger } = await load<GraphileWorker>("graphile-worker");
       const pool = await poolOf(at);
-      const tick: Task = async ({ dueAtMs }, helpers) => {
+      const successors = new Successors();
+      const tick: Task = async ({ dueAtMs }, { addJobs }) => {
         tally.note(dueAtMs);
-        const next = dueAtMs + 1_000;
-        await helpers.addJob("tick", { dueAtMs: next }, { runAt: new Date(next) });
+        await successors.add(dueAtMs + 1_000, addJobs);
       };
       const runner = await run({
         preset: { worker: { ...batching, concurrentJobs: CONCURRENCY, pollInterval: POLL_MS } },
