@@ -37,6 +37,8 @@ export const limits = {
   keysPerGenerationMax: 10_000_000,
   keyGenerations: 24,
   keySweepMs: 10_000,
+  /** While there are more: 4,000 keys a second, which is more than come. */
+  keySweepMoreMs: 500,
   keysPerSweepMax: 2_000,
   nodesMax: 64,
   memberPlaceMaxChars: 4_096,

@@ -139,13 +139,13 @@ export class Host {
   }
 
   /** Idempotency-Keys that have expired take room on this node until they are swept; nobody is answered by them (H11). */
-  private sweepKeysLater(): void {
-    this.system.after(limits.keySweepMs, () => {
+  private sweepKeysLater(afterMs: number = limits.keySweepMs): void {
+    this.system.after(afterMs, () => {
       if (this.ended) return;
       const { assembled } = this;
       if (assembled === undefined) return this.sweepKeysLater();
-      sweepKeys(assembled.replica.state, assembled.cold).then(
-        () => this.sweepKeysLater(),
+      sweepKeys(assembled.replica.state, assembled.cold, (run) => this.system.soon(run)).then(
+        (isMore) => this.sweepKeysLater(isMore ? limits.keySweepMoreMs : limits.keySweepMs),
         (error: unknown) => (this.assembled === assembled ? this.fail(error as Error) : this.sweepKeysLater()),
       );
     });

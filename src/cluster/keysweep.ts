@@ -5,15 +5,20 @@ import { ByteReader } from "../base/bytes.ts";
 import { coldKeys } from "../jobs/cold.ts";
 import type { State } from "../jobs/state.ts";
 import { limits } from "../limits.ts";
+import type { System } from "../system.ts";
 import type { ColdPages } from "./queries.ts";
 
-/** Removes up to limits.keysPerSweepMax keys of generations that have expired. */
-export async function sweepKeys(state: State, pages: ColdPages): Promise<void> {
+/** Each reads a row that is most likely not in memory: about 2 ms of a turn. */
+const GETS_PER_TURN = 128;
+
+/** Removes up to limits.keysPerSweepMax keys of generations that have expired, some in a turn; true when there may be more. */
+export async function sweepKeys(state: State, pages: ColdPages, soon: System["soon"]): Promise<boolean> {
   const oldestKept = state.keyGeneration - limits.keyGenerations + 1;
-  if (oldestKept <= 0) return;
+  if (oldestKept <= 0) return false;
   const first = coldKeys.generation(0, "");
   const rows = await pages.page({ gte: first, lt: coldKeys.generation(oldestKept, ""), limit: limits.keysPerSweepMax });
-  for (const [row] of rows) {
+  for (const [at, [row]] of rows.entries()) {
+    if (at % GETS_PER_TURN === GETS_PER_TURN - 1) await new Promise<void>(soon);
     const generation = Number.parseInt(row.slice("gen/".length, "gen/".length + 8), 16);
     const key = coldKeys.idempotency(row.slice(first.length));
     const stored = state.cold.get(key);
@@ -21,6 +26,7 @@ export async function sweepKeys(state: State, pages: ColdPages): Promise<void> {
     if (stored && generationOf(stored) === generation) state.cold.del(key);
     state.cold.del(row);
   }
+  return rows.length === limits.keysPerSweepMax;
 }
 
 function generationOf(stored: Uint8Array): number {

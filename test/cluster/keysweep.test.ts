@@ -39,15 +39,37 @@ it("expired keys are absent at once and swept later; a key used again stays (H11
   use("again", 2);
   state.elapsedMs = limits.keyGenerations * HOUR_MS - 1;
   turnKeys(state);
-  await sweepKeys(state, pages);
+  await sweepKeys(state, pages, setImmediate);
   assert.equal(seenKey(state, { scope: "old", bodyHash: "b" })?.kind, "done", "a key is kept for its 24 generations");
   use("again", 3);
   state.elapsedMs += 1;
   turnKeys(state);
   assert.equal(seenKey(state, { scope: "old", bodyHash: "b" }), undefined, "an expired key is absent before it is swept");
   assert.ok(rows.has(coldKeys.idempotency("old")));
-  await sweepKeys(state, pages);
+  await sweepKeys(state, pages, setImmediate);
   assert.ok(!rows.has(coldKeys.idempotency("old")) && !rows.has(coldKeys.generation(0, "old")), "an expired key is swept");
   assert.equal(seenKey(state, { scope: "again", bodyHash: "b" })?.kind, "done", "a key used again is of its newer generation");
   assert.equal(keysAreFull(state), false);
+});
+
+it("a sweep leaves turns to others, and says that there is more (H11)", async () => {
+  const rows = new Map<string, Uint8Array>();
+  const state = stateOver(rows);
+  const count = limits.keysPerSweepMax + 5;
+  for (let i = 0; i < count; i++)
+    rememberKey(state, { scope: `key-${i}`, bodyHash: "b" }, { kind: "done", status: "submitted", jobId: "j", sequence: undefined, index: i });
+  state.elapsedMs = limits.keyGenerations * HOUR_MS;
+  turnKeys(state);
+  const page = async ({ limit }: { limit: number }): Promise<[string, Uint8Array][]> => {
+    return [...rows].filter(([key]) => key.startsWith(coldKeys.generations)).slice(0, limit);
+  };
+  let turns = 0;
+  const soon = (run: () => void): void => {
+    turns++;
+    setImmediate(run);
+  };
+  assert.equal(await sweepKeys(state, { page }, soon), true);
+  assert.ok(turns >= 10, `${limits.keysPerSweepMax} keys in ${turns} turns`);
+  assert.equal(await sweepKeys(state, { page }, soon), false);
+  assert.equal(rows.size, 0);
 });
