@@ -12,8 +12,8 @@ import { limits } from "../../src/limits.ts";
 import { realSystem } from "../../src/system.ts";
 import { at, spec } from "../jobs/machine.ts";
 import { WALL_START_MS } from "../sim/world.ts";
+import { Alone } from "../support/alone.ts";
 import { families } from "../support/exposition.ts";
-import { Alone } from "../support/told.ts";
 
 const DAY = 86_400_000;
 const later = spec(at(WALL_START_MS + DAY));
