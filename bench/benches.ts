@@ -6,6 +6,7 @@ import { benchCommits } from "./commits.ts";
 import { benchExecutions, benchLateness } from "./executions.ts";
 import type { BenchOptions, Figure, Scale } from "./figure.ts";
 import { benchMemory } from "./memory.ts";
+import { benchListing } from "./listing.ts";
 import { benchRecovery } from "./recovery.ts";
 import { benchSchedule } from "./schedule.ts";
 import { benchStart } from "./start.ts";
@@ -24,6 +25,7 @@ export type BenchRun = Omit<Bench, "nodes"> & { readonly nodes?: 1 | 3 };
 export const benches: readonly Bench[] = [
   { name: "wheel", about: "the timing wheel beside a binary heap", run: benchWheel },
   { name: "schedule", about: "the next due time beside cron-parser", run: benchSchedule },
+  { name: "listing", about: "questions to ten million schedules", run: benchListing },
   { name: "start", about: "a node's start and its idle memory", run: benchStart },
   { name: "commands", about: "single durable creates through the HTTP API", run: benchCommands },
   { name: "commits", about: "commands of three cores alone, without the HTTP API", run: benchCommits },
