@@ -256,6 +256,22 @@ export const limits = {
   clientAnswerMaxBytes: 64 * MIB,
   eventTextMaxChars: 64 * KIB,
 
+  // Lists of jobs, on their way in.
+  bulkChunkLinesMax: 512,
+  bulkChunkMaxBytes: 256 * KIB,
+  bulkChunksInFlightMax: 8,
+  bulkLinesMax: 102_400,
+  bulkBodyMaxBytes: 64 * MIB,
+  bulkRequestsMax: 32,
+  /** Of a request: a sender that is silent for so long, and a reader that takes nothing, are given up. */
+  bulkSilenceMs: 30_000,
+  bulkReaderMs: 60_000,
+  /** How long what comes behind an answer is still read, and thrown away. */
+  bulkLingerMs: 5_000,
+  bulkRetryMinMs: 20,
+  bulkRetryMaxMs: 1_000,
+  bulkPatienceMs: 20_000,
+
   // Command line.
   /** One Ctrl-C may reach a process twice, from the terminal and passed on by its launcher. */
   signalRepeatMs: 500,
@@ -270,6 +286,12 @@ export const limits = {
   devStopMs: 4_000,
   devRedrawMs: 100,
   devAttemptsMax: 256,
+  benchRateMax: 100_000,
+  benchJobsMax: 1_000_000,
+  benchClientsMax: 1_000,
+  /** From a job's submission to its due time; also how long is waited before its end is looked for. */
+  benchLeadMs: 1_000,
+  benchLooksMax: 30,
 } as const;
 
 /** The relations that the code relies on; checked once, at start. */
@@ -278,6 +300,8 @@ export function checkLimits(): void {
   assert(limits.electionTimeoutMs >= 5 * limits.heartbeatMs, "several heartbeats must fit into an election timeout");
   assert(limits.payloadMaxBytes < limits.bodyMaxBytes && limits.bodyMaxBytes < limits.entryMaxBytes, "a body must fit into an entry");
   assert(limits.entryMaxBytes + MIB < limits.frameMaxBytes, "an entry must fit into a frame");
+  assert(limits.bulkLinesMax % limits.bulkChunkLinesMax === 0, "a list that ends at its bound ends with a whole chunk");
+  assert(limits.bodyMaxBytes < limits.entryMaxBytes && limits.bulkChunkMaxBytes < limits.entryMaxBytes, "a chunk must fit into an entry");
   assert(limits.noQuorumPatienceMs + 2 * limits.heartbeatMs < limits.noQuorumAnswerMs, "who lacks a quorum is told of it in time");
   // A job that is due within minutes is moved three times until then: out of two slots that hold many times, and to those that are due.
   assert(limits.wheelMovesPerTurnMax >= 3 * limits.entryItemsMax, "the wheel keeps up with entries that are full");

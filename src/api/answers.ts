@@ -17,6 +17,24 @@ function done(status: string) {
 }
 
 export const submitted = done("submitted");
+const sums = { cursor: Type.String({ pattern: "^[0-9]+$" }), submitted: count, refused: count };
+const outcome = Type.Enum(["rejected", "unknown"]);
+const line = Type.Integer({ minimum: 1 });
+export const bulk = Type.Union(
+  [
+    Type.Object({ line, status: Type.Literal("submitted"), job_id: text }),
+    Type.Object({ line, error: Type.Object({ code: text, message: text, field: Type.Optional(text), outcome }) }),
+    Type.Object(sums),
+    Type.Object({ done: Type.Literal(true), ...sums }),
+    Type.Object({ limit: text, ...sums }),
+    Type.Object({ error: Type.Object({ code: text, message: text, outcome }), ...sums }),
+  ],
+  {
+    description:
+      "On each line one of these. Up to a cursor, which is the number of a line, everything is done or refused. The last line says " +
+      "done, limit or error; after the latter two go on from the cursor, under the same Idempotency-Key",
+  },
+);
 export const updated = done("updated");
 export const cancelled = done("cancelled");
 export const paused = done("paused");
@@ -130,7 +148,7 @@ export const problem = Type.Object(
     code: text,
     field: Type.Optional(text),
     errors: Type.Optional(Type.Array(Type.Object({ field: text, detail: text }))),
-    outcome: Type.Optional(Type.Enum(["rejected", "unknown"])),
+    outcome: Type.Optional(outcome),
   },
   { description: "RFC 9457; outcome is present on changes: rejected means that nothing happened, unknown that nobody can tell" },
 );

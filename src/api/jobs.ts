@@ -1,11 +1,11 @@
 // Owns: the routes of jobs. The first five are the ones that others already rely on: names and answers are fixed.
 
-import { hash, randomFillSync } from "node:crypto";
 import { PawlError } from "../base/errors.ts";
 import type { Change, ChangeOrigin, ChangeReply } from "../jobs/views.ts";
 import type { System } from "../system.ts";
 import * as answers from "./answers.ts";
 import type { Backend } from "./backend.ts";
+import { derivedId, timeOrderedId } from "./jobid.ts";
 import { jobPatchOf, jobSpecOf } from "./parse.ts";
 import { presentJob, presentListedJob } from "./present.ts";
 import { PREFIX, route } from "./registry.ts";
@@ -137,36 +137,4 @@ function replyBody(reply: ChangeReply, change: Change): Readonly<Record<string, 
     ...(jobId === undefined ? {} : { job_id: jobId }),
     ...(change.kind === "trigger" && reply.executionId !== undefined ? { execution_id: reply.executionId } : {}),
   };
-}
-
-/** UUID version 7 (RFC 9562): 48 bits of milliseconds, the rest random. */
-function timeOrderedId(nowMs: number): string {
-  const bytes = sixteen();
-  bytes.writeUIntBE(nowMs, 0, 6);
-  return uuidText(bytes, 7);
-}
-
-/** Drawn many at a time: one draw costs as much as the rest of an id. */
-function sixteen(): Buffer {
-  if (drawnAt === drawn.length) {
-    randomFillSync(drawn);
-    drawnAt = 0;
-  }
-  drawnAt += 16;
-  return drawn.subarray(drawnAt - 16, drawnAt);
-}
-
-const drawn = Buffer.alloc(4096);
-let drawnAt = drawn.length;
-
-/** UUID version 8: a hash of the key's scope, so that a retry of an unanswered request names the same job wherever it lands. */
-function derivedId({ principal, route: name, key }: ChangeOrigin): string {
-  return uuidText(hash("sha256", JSON.stringify([principal, name, key]), "buffer").subarray(0, 16), 8);
-}
-
-function uuidText(bytes: Buffer, version: number): string {
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | (version << 4), 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = bytes.toString("hex");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }

@@ -72,6 +72,10 @@ export class HttpRefusal extends PawlError {
   }
 }
 
+export function unsupported(form: string): HttpRefusal {
+  return new HttpRefusal(415, "invalid", "Unsupported media type", `send the body as ${form}`);
+}
+
 export type Problem = {
   readonly type: string;
   readonly title: string;
@@ -134,7 +138,7 @@ function refusalOfFastify(error: unknown): PawlError | undefined {
   const status = "statusCode" in error && typeof error.statusCode === "number" ? error.statusCode : 500;
   const code = "code" in error && typeof error.code === "string" && error.code.startsWith("FST_") ? error.code : undefined;
   if (code === undefined) return undefined;
-  if (status === 415) return new HttpRefusal(415, "invalid", "Unsupported media type", "send the body as application/json");
+  if (status === 415) return unsupported("application/json, a list of jobs as application/x-ndjson");
   const known = codeOfStatus[status];
   return known === undefined ? undefined : new PawlError(known, error.message);
 }

@@ -5,8 +5,6 @@
 
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { Compile } from "typebox/compile";
-import { Value } from "typebox/value";
 import type { Static, TObject, TSchema } from "typebox";
 import { PawlError } from "../base/errors.ts";
 import type { ChangeOrigin } from "../jobs/views.ts";
@@ -14,11 +12,15 @@ import { limits } from "../limits.ts";
 import type { Permission } from "./auth.ts";
 import { problem } from "./answers.ts";
 import { canonicalHash } from "./json.ts";
-import { InputError } from "./problem.ts";
-import type { FieldError } from "./problem.ts";
-import { isJobId, isMemberId, laterFields } from "./schemas.ts";
+import type { BodyStream } from "./bodystream.ts";
+import { unsupported } from "./problem.ts";
+import { isJobId, isMemberId } from "./schemas.ts";
+import { validator } from "./validation.ts";
+import type { Validator } from "./validation.ts";
 
 export const PREFIX = "/api/v1";
+/** The media type of a list. */
+export const NDJSON = "application/x-ndjson";
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 /** What a path names; each is checked before use, and one that cannot exist is not found. */
@@ -52,21 +54,34 @@ export type Route = {
   readonly change: boolean;
   readonly summary: string;
   readonly body: TObject | undefined;
+  /** True when the body is a list, with one value of that schema on each line, which the handler reads as it comes. */
+  readonly isList: boolean;
   readonly query: TObject;
   readonly answers: Readonly<Record<number, TSchema>>;
   readonly contentType?: string | undefined;
   handle(call: Call<unknown, unknown>): Promise<Result> | Result;
 };
 
-type RouteOf<Body extends TObject, Query extends TObject> = Omit<Route, "body" | "query" | "handle"> & {
+type Row = Omit<Route, "body" | "isList" | "query" | "handle">;
+type RouteOf<Body extends TObject, Query extends TObject> = Row & {
   readonly body?: Body;
   readonly query: Query;
   handle(call: Call<Static<Body>, Static<Query>>): Promise<Result> | Result;
 };
+type ListRouteOf<Query extends TObject> = Row & {
+  readonly body: TObject;
+  readonly query: Query;
+  handle(call: Call<BodyStream, Static<Query>>): Promise<Result> | Result;
+};
 
 /** Makes a row of the table; the handler's input has the types of its schemas, because nothing else reaches it (A12). */
 export function route<Body extends TObject, Query extends TObject>(row: RouteOf<Body, Query>): Route {
-  return { ...row, body: row.body, handle: (call) => row.handle(call as Call<Static<Body>, Static<Query>>) };
+  return { ...row, body: row.body, isList: false, handle: (call) => row.handle(call as Call<Static<Body>, Static<Query>>) };
+}
+
+/** As `route`, but its handler reads the body, and checks each line itself. */
+export function listRoute<Query extends TObject>(row: ListRouteOf<Query>): Route {
+  return { ...row, isList: true, handle: (call) => row.handle(call as Call<BodyStream, Static<Query>>) };
 }
 
 export function routeName(route: Pick<Route, "method" | "path">): string {
@@ -114,15 +129,34 @@ function mountRoute(app: FastifyInstance, row: Route, principalOf: (request: Fas
       operationId: operationId(row),
       summary: row.summary,
       ...(row.permission === "public" ? { security: [] } : {}),
-      ...(row.body === undefined ? {} : { body: row.body }),
+      ...bodyOf(row),
       querystring: row.query,
       response: { ...answersOf(row), default: content("application/problem+json", problem) },
     },
+    // What has not been read cannot be checked.
+    ...(row.isList ? { validatorCompiler: validatorOfQuery } : {}),
     handler: async (request, reply) => {
       if (row.body === undefined) refuseBody(request.body);
+      if (row.isList && !request.body) throw unsupported(NDJSON);
       return answer(reply, await row.handle(callOf(row, request, principalOf(request))));
     },
   });
+}
+
+function bodyOf({ body, isList }: Route): { body?: object } {
+  if (body === undefined) return {};
+  return { body: isList ? { description: "One on each line", content: { [NDJSON]: { schema: body } } } : body };
+}
+
+function validatorOfQuery({ schema, httpPart }: { schema: unknown; httpPart?: string | undefined }): Validator {
+  return httpPart === "body" ? (value) => ({ value }) : validator(schema as TSchema, false);
+}
+
+/** Throws unless the route of a request takes a body of this form. */
+export function requireForm(request: FastifyRequest, isList: boolean): void {
+  const takesList = routeOf(request)?.isList ?? isList;
+  if (takesList === isList) return;
+  throw unsupported(takesList ? NDJSON : "application/json");
 }
 
 /** "get_jobs_job_id": unique, because method and path are. */
@@ -155,7 +189,9 @@ function callOf(row: Route, request: FastifyRequest, principal: string): Call<un
     origin: {
       principal,
       route: routeName(row),
-      ...(key === undefined ? {} : { key, bodyHash: canonicalHash(params, request.query, request.body ?? null) }),
+      ...(key === undefined ? {} : { key }),
+      // Of a list each chunk has its own.
+      ...(key === undefined || row.isList ? {} : { bodyHash: canonicalHash(params, request.query, request.body ?? null) }),
     },
   };
 }
@@ -192,45 +228,4 @@ function answer(reply: FastifyReply, result: Result): FastifyReply {
   if (result.contentType !== undefined) reply.type(result.contentType);
   else if (!(result.body instanceof Readable)) reply.type("application/json; charset=utf-8");
   return reply.send(result.body);
-}
-
-type Validator = (value: unknown) => { value: unknown } | { error: PawlError };
-
-function validator(schema: TSchema, isBody: boolean): Validator {
-  const compiled = Compile(schema);
-  return (value) => {
-    const converted = isBody ? value : Value.Convert(schema, value);
-    return compiled.Check(converted) ? { value: converted } : { error: inputError(compiled.Errors(converted), isBody) };
-  };
-}
-
-type SchemaError = ReturnType<ReturnType<typeof Compile>["Errors"]>[number];
-
-/** Says each wrong field once. A field that only a later version knows is a request that cannot be done, not a malformed one. */
-function inputError(found: readonly SchemaError[], isBody: boolean): InputError {
-  const errors = new Map<string, FieldError>();
-  for (const each of found) {
-    for (const error of fieldErrors(each)) if (!errors.has(error.field)) errors.set(error.field, error);
-  }
-  const all = [...errors.values()];
-  const later = isBody ? all.filter(({ field }) => laterFields.has(field)) : [];
-  if (later.length === 0 || later.length < all.length) return new InputError("invalid", all);
-  return new InputError("unprocessable", later.map(({ field }) => ({ field, detail: `${field}: not supported by this version` })));
-}
-
-function fieldErrors(error: SchemaError): FieldError[] {
-  const at = error.instancePath.slice(1).split("/").filter((part) => part !== "").join(".");
-  const inner = (name: string): string => (at === "" ? name : `${at}.${name}`);
-  if (error.keyword === "required") {
-    return error.params.requiredProperties.map((name) => ({ field: inner(name), detail: `${inner(name)}: is required` }));
-  }
-  if (error.keyword === "additionalProperties") {
-    return error.params.additionalProperties.map((name) => ({ field: inner(name), detail: `${inner(name)}: there is no such field` }));
-  }
-  if (error.keyword === "boolean") return [];
-  return [{ field: at, detail: at === "" ? `the body ${error.message}` : `${at}: ${messageFor(error)}` }];
-}
-
-function messageFor(error: SchemaError): string {
-  return error.keyword === "enum" ? `must be one of ${error.params.allowedValues.join(", ")}` : error.message;
 }

@@ -118,6 +118,14 @@ export const preview = input({
 export type PreviewBody = Static<typeof preview>;
 export type PreviewItem = PreviewBody["schedules"][number];
 
+/** More lines than any list has. */
+const LINES_MAX = 1_000_000_000_000;
+export const bulkQuery = input({
+  cursor: optional(Type.Integer({ minimum: 0, maximum: LINES_MAX, description: "Lines of the list that lie before the body" })),
+  results: optional(Type.Enum(["all", "errors"])),
+});
+export type BulkQuery = Static<typeof bulkQuery>;
+
 const MEMBER_ID = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";
 const HOST_PORT = "(?:\\[[0-9A-Fa-f:.]{2,45}\\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}";
 export const isMemberId = (value: string): boolean => new RegExp(MEMBER_ID).test(value);

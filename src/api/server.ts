@@ -7,6 +7,7 @@ import swagger from "@fastify/swagger";
 import { LogController, fastify } from "fastify";
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from "fastify";
 import type { InjectOptions, LightMyRequestResponse } from "fastify";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { BugError, PawlError } from "../base/errors.ts";
 import { limits } from "../limits.ts";
@@ -14,6 +15,8 @@ import type { System } from "../system.ts";
 import { authorize, bearerAuth, checkListening, refuseCrossSite } from "./auth.ts";
 import type { Authenticate } from "./auth.ts";
 import type { Backend } from "./backend.ts";
+import { BodyStream } from "./bodystream.ts";
+import { bulkRoutes } from "./bulk.ts";
 import { clusterRoutes } from "./cluster.ts";
 import { eventStreams } from "./events.ts";
 import { executionRoutes } from "./executions.ts";
@@ -21,7 +24,7 @@ import { jobRoutes } from "./jobs.ts";
 import { parseBody } from "./json.ts";
 import { previewRoutes } from "./preview.ts";
 import { HttpRefusal, problemOf } from "./problem.ts";
-import { methodsOf, mount, routeOf } from "./registry.ts";
+import { NDJSON, methodsOf, mount, requireForm, routeOf } from "./registry.ts";
 import type { Route } from "./registry.ts";
 
 export type ApiOptions = {
@@ -57,6 +60,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   await describeApi(app, backend);
   const routes = [
     ...jobRoutes(backend, system),
+    ...bulkRoutes(backend, system),
     ...executionRoutes(backend),
     ...previewRoutes(system),
     ...streams.routes,
@@ -78,7 +82,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   };
 }
 
-function bareServer({ tls, logger }: ApiOptions, authenticate: Authenticate): FastifyInstance {
+function bareServer({ tls, logger, system }: ApiOptions, authenticate: Authenticate): FastifyInstance {
   // Typed as plain HTTP/1.1: Fastify's types differ by server, its requests and replies do not in what is used here.
   const transport: object =
     tls === undefined
@@ -95,7 +99,9 @@ function bareServer({ tls, logger }: ApiOptions, authenticate: Authenticate): Fa
     exposeHeadRoutes: false,
     // Three characters of a path may stand for one of an id.
     routerOptions: { maxParamLength: 3 * limits.jobIdMaxChars },
-    clientErrorHandler: answerGarbage,
+    clientErrorHandler: (error, socket) => {
+      if (!isOfList(error, socket)) answerGarbage(error, socket);
+    },
     frameworkErrors: (error, request, reply) => void fail(request, reply, refusalBefore(error, request, authenticate), undefined),
   };
   const app: FastifyInstance = fastify(settings);
@@ -107,8 +113,25 @@ function bareServer({ tls, logger }: ApiOptions, authenticate: Authenticate): Fa
     app.server.on(event, (source: NodeJS.EventEmitter) => void source.on("error", note));
   }
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, async (_request: FastifyRequest, body: Buffer) => parseBody(body));
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, async (request: FastifyRequest, body: Buffer) => {
+    requireForm(request, false);
+    return parseBody(body);
+  });
+  app.addContentTypeParser(NDJSON, async (request: FastifyRequest, source: IncomingMessage) => {
+    requireForm(request, true);
+    sendingLists.add(source.socket);
+    source.once("close", () => sendingLists.delete(source.socket));
+    return new BodyStream(source, system);
+  });
   return app;
+}
+
+/** Connections on which a list is coming. */
+const sendingLists = new WeakSet<object>();
+
+/** A list may take longer than a request with a small body: how long its sender may be silent is bounded where it is read. */
+function isOfList(error: Error, socket: Socket): boolean {
+  return "code" in error && error.code === "ERR_HTTP_REQUEST_TIMEOUT" && sendingLists.has(socket);
 }
 
 /** Fastify refuses an unreadable URL before any hook: a caller without a token learns of the token first all the same. */

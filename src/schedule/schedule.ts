@@ -23,10 +23,12 @@ const REFERENCE_MS = 1_767_225_600_000;
 
 const compiled = new Map<string, CronSchedule>();
 const parsed = new Map<string, ScheduleSpec>();
+/** What those are compiled to, found without putting their text together again. */
+const compiledOf = new WeakMap<ScheduleSpec, CronSchedule>();
 
 /** Throws PawlError "invalid" (wrong shape) or "unprocessable" (can never fire), with the field as the API names it. */
 export function compileSchedule(spec: ScheduleSpec): Schedule {
-  if (spec.kind === "cron") return compileCron(spec.expression, spec.timezone, spec.gap, spec.overlap);
+  if (spec.kind === "cron") return compiledOf.get(spec) ?? compileCron(spec.expression, spec.timezone, spec.gap, spec.overlap);
   if (spec.kind === "every") {
     requireInterval(spec.everyMs, "schedule.every");
     requireInstant(spec.anchorMs, "schedule.anchor");
@@ -52,7 +54,8 @@ export function parseCron(expression: string, timezone: string, gap: GapPolicy, 
       ? { kind: "cron", expression: text, timezone, gap, overlap }
       : { kind: "every", everyMs: requireInterval(parseEvery(every[1] ?? ""), "schedule.cron"), anchorMs: 0 };
   zoneOf(timezone);
-  compileSchedule(spec);
+  const schedule = compileSchedule(spec);
+  if (schedule instanceof CronSchedule) compiledOf.set(spec, schedule);
   keep(parsed, key, spec);
   return spec;
 }

@@ -7,83 +7,9 @@ import type { ErrorCode } from "../../src/base/errors.ts";
 import { limits } from "../../src/limits.ts";
 import { problems } from "../../src/api/problem.ts";
 import { laterFields } from "../../src/api/schemas.ts";
+import { badJobs, good } from "./badjobs.ts";
 import { TOKEN, ask, face } from "./harness.ts";
 import type { Method } from "./harness.ts";
-
-const good = { job_id: "a", job_type: "noop", schedule_time: "2026-12-01T00:00:00Z" };
-const { schedule_time: _, ...unscheduled } = good;
-const withSchedule = (schedule: unknown) => ({ ...unscheduled, schedule });
-const nested = (depth: number): string => `${"[".repeat(depth)}${"]".repeat(depth)}`;
-
-/** Body, status, code, field. */
-const badJobs: readonly (readonly [unknown, number, ErrorCode, string | undefined])[] = [
-  ["{", 400, "invalid", undefined],
-  ["", 400, "invalid", undefined],
-  ["null", 400, "invalid", undefined],
-  ["[]", 400, "invalid", undefined],
-  ['"text"', 400, "invalid", undefined],
-  [{}, 400, "invalid", "job_type"],
-  [unscheduled, 400, "invalid", "schedule_time"],
-  [{ ...good, job_type: 5 }, 400, "invalid", "job_type"],
-  [{ ...good, job_type: "cobol" }, 422, "unprocessable", "job_type"],
-  [{ ...good, job_id: "a/b" }, 400, "invalid", "job_id"],
-  [{ ...good, job_id: "" }, 400, "invalid", "job_id"],
-  [{ ...good, job_id: ".." }, 400, "invalid", "job_id"],
-  [{ ...good, job_id: "x".repeat(129) }, 400, "invalid", "job_id"],
-  [{ ...good, job_id: "ä" }, 400, "invalid", "job_id"],
-  [{ ...good, priority: "urgent" }, 400, "invalid", "priority"],
-  [{ ...good, priority: null }, 400, "invalid", "priority"],
-  [{ ...good, prioritty: "high" }, 400, "invalid", "prioritty"],
-  [{ ...good, schedule_time: 1_700_000_000 }, 400, "invalid", "schedule_time"],
-  [{ ...good, schedule_time: "tomorrow" }, 400, "invalid", "schedule_time"],
-  [{ ...good, schedule_time: "2026-02-30T00:00:00Z" }, 400, "invalid", "schedule_time"],
-  [{ ...good, schedule_time: "2026-12-01T00:00:00" }, 400, "invalid", "schedule_time"],
-  [{ ...good, schedule: { every: "PT5S" } }, 400, "invalid", "schedule"],
-  [withSchedule({}), 400, "invalid", "schedule"],
-  [withSchedule({ cron: "* * * * *", every: "PT5S" }), 400, "invalid", "schedule"],
-  [withSchedule({ cron: "61 * * * *" }), 400, "invalid", "schedule.cron"],
-  [withSchedule({ cron: "0 0 31 2 *" }), 422, "unprocessable", "schedule.cron"],
-  [withSchedule({ cron: "x".repeat(300) }), 400, "invalid", "schedule.cron"],
-  [withSchedule({ cron: "* * * * *", timezone: "Mars/Olympus" }), 400, "invalid", "schedule.timezone"],
-  [withSchedule({ cron: "* * * * *", dst: { gap: "maybe" } }), 400, "invalid", "schedule.dst.gap"],
-  [withSchedule({ cron: "* * * * *", anchor: "2026-01-01T00:00:00Z" }), 400, "invalid", "schedule.anchor"],
-  [withSchedule({ every: "PT5S", timezone: "UTC" }), 400, "invalid", "schedule.timezone"],
-  [withSchedule({ every: "5s" }), 400, "invalid", "schedule.every"],
-  [withSchedule({ every: "P1M" }), 400, "invalid", "schedule.every"],
-  [withSchedule({ every: "PT0S" }), 400, "invalid", "schedule.every"],
-  [withSchedule({ at: "never" }), 400, "invalid", "schedule.at"],
-  [{ ...good, timeout: "PT0S" }, 422, "unprocessable", "timeout"],
-  [{ ...good, timeout: "P31D" }, 422, "unprocessable", "timeout"],
-  [{ ...good, timeout: 30 }, 400, "invalid", "timeout"],
-  [{ ...good, overlap: "queue" }, 422, "unprocessable", "overlap"],
-  [{ ...good, overlap: "never" }, 400, "invalid", "overlap"],
-  [{ ...good, retry: { max_attempts: 0 } }, 400, "invalid", "retry.max_attempts"],
-  [{ ...good, retry: { max_attempts: 1.5 } }, 400, "invalid", "retry.max_attempts"],
-  [{ ...good, retry: { jitter: 2 } }, 400, "invalid", "retry.jitter"],
-  [{ ...good, retry: { initial_delay: "PT9S", max_delay: "PT1S" } }, 422, "unprocessable", "retry.max_delay"],
-  [{ ...good, retry: { tries: 3 } }, 400, "invalid", "retry.tries"],
-  [{ ...good, misfire: { policy: "panic" } }, 400, "invalid", "misfire.policy"],
-  [{ ...good, misfire: { within: "x" } }, 400, "invalid", "misfire.within"],
-  [{ ...good, delivery: "exactly_once" }, 400, "invalid", "delivery"],
-  [{ ...good, placement: { tags: "gpu" } }, 400, "invalid", "placement.tags"],
-  [{ ...good, placement: { tags: [""] } }, 400, "invalid", "placement.tags.0"],
-  [{ ...good, labels: { "a b": "c" } }, 400, "invalid", "labels.a b"],
-  [{ ...good, labels: { a: 1 } }, 400, "invalid", "labels.a"],
-  [{ ...good, labels: Object.fromEntries(Array.from({ length: 33 }, (_each, i) => [`l${i}`, ""])) }, 400, "invalid", "labels"],
-  [{ ...good, description: "x".repeat(1025) }, 400, "invalid", "description"],
-  [{ ...good, namespace: "A B" }, 400, "invalid", "namespace"],
-  [{ ...good, paused: "yes" }, 400, "invalid", "paused"],
-  [{ ...good, job_type: "http", payload: {} }, 422, "unprocessable", "payload.url"],
-  [{ ...good, payload: "x".repeat(limits.payloadMaxBytes) }, 413, "too_large", "payload"],
-  [`{"job_type":"noop","payload":${nested(40)}}`, 400, "invalid", undefined],
-  [`{"job_type":"noop","payload":${nested(200_000)}}`, 400, "invalid", undefined],
-  [`{"payload":{${Array.from({ length: 10_001 }, (_each, i) => `"${i}":0`).join(",")}}}`, 400, "invalid", undefined],
-  ['{"job_type":"noop","payload":{"__proto__":{"x":1}}}', 400, "invalid", "payload.__proto__"],
-  ['{"job_type":"noop","payload":[{"constructor":1}]}', 400, "invalid", "payload.0.constructor"],
-  ['{"\\u0070rototype":1}', 400, "invalid", "prototype"],
-  ['{"job_type":"noop","payload":1e999}', 400, "invalid", "payload"],
-  ['{"job_type":"noop","payload":"\\ud800"}', 400, "invalid", "payload"],
-];
 
 describe("a bad submission is refused by name", () => {
   for (const [body, status, code, field] of badJobs) {
