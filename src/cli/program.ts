@@ -6,6 +6,7 @@ import { PawlError, messageOf } from "../base/errors.ts";
 import { createClient } from "../client/index.ts";
 import type { Client } from "../client/index.ts";
 import { addBackup } from "./commands/backup.ts";
+import { addBench } from "./commands/bench.ts";
 import { addCluster } from "./commands/cluster.ts";
 import { addExecution } from "./commands/execution.ts";
 import { addJob } from "./commands/job.ts";
@@ -92,6 +93,7 @@ function program(context: Context): Command {
   addCluster(root, context);
   addNode(root, context);
   addBackup(root, context);
+  addBench(root, context);
   addRecovery(root, context);
   addResync(root, context);
   return root;
