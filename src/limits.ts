@@ -84,6 +84,9 @@ export const limits = {
   entryPaceMinMs: 2,
   entryPaceBusyMs: 10,
   entryBusyItemsPerSecond: 5_000,
+  /** From here on the pace follows the rate: 20 ms at 50,000 executions a second, which are two items each, 40 ms at 100,000. */
+  entryFastItemsPerSecond: 50_000,
+  entryPaceMaxMs: 40,
   entriesInFlightMax: 2,
   proposalsWaitingMax: 20_000,
   proposalsWaitingMaxBytes: 32 * MIB,

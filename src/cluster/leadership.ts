@@ -1,8 +1,9 @@
 // Owns: what a leader does beyond consensus: puts entries together from results, joins, changes and the planner's decisions, at a pace.
 // Made when the leader's first entry of its term is applied, dropped at step-down with all its memory (H3, H6).
 // (L1) An entry is put together at the last moment, from the applied state; what it was computed from is checked again by apply (H1).
-// (L2) Entries are paced: at once when idle, else at least a few milliseconds apart, sooner when many items wait: group commit without
-//      burning the processor on small entries.
+// (L2) Entries are paced: at once when idle, else at least a few milliseconds apart, and further at high rates; sooner when many items
+//      wait, or the last one was full: group commit without burning the processor on small entries. An entry costs three nodes 5 to 7 ms
+//      of processor time beside its items: a dozen wakes of threads, writes and messages on each.
 
 import { ByteWriter } from "../base/bytes.ts";
 import { LeaderDesk } from "../dispatch/desk.ts";
@@ -65,6 +66,7 @@ export class Leadership {
   private nothingOf = 0;
   private lastElapsedAtMs: number;
   private itemsPerSecond = 0;
+  private lastWasFull = false;
   private reduedFrom = 0;
 
   constructor(
@@ -124,7 +126,12 @@ export class Leadership {
     if (!waiting) return Number.POSITIVE_INFINITY;
     // What is due but finds no slot, and changes while the clock is in doubt, wait for something else to happen.
     const stuck = this.nothingAtMs > this.lastEntryAtMs && this.nothingOf === this.waiting;
-    return stuck ? this.nothingAtMs + limits.rereadMs : this.lastEntryAtMs + this.paceMs();
+    return stuck ? this.nothingAtMs + limits.rereadMs : this.pacedUntilMs;
+  }
+
+  /** Before that no entry leaves, unless many items come to wait for it. */
+  get pacedUntilMs(): number {
+    return this.lastEntryAtMs + this.paceMs();
   }
 
   private get waiting(): number {
@@ -132,7 +139,9 @@ export class Leadership {
   }
 
   private paceMs(): number {
-    return this.itemsPerSecond > limits.entryBusyItemsPerSecond ? limits.entryPaceBusyMs : limits.entryPaceMinMs;
+    if (this.lastWasFull || this.itemsPerSecond <= limits.entryBusyItemsPerSecond) return limits.entryPaceMinMs;
+    const times = Math.max(1, this.itemsPerSecond / limits.entryFastItemsPerSecond);
+    return Math.min(limits.entryPaceMaxMs, times * limits.entryPaceBusyMs);
   }
 
   /** Puts the next entry together and offers it, when it is time. Returns whether one was taken. */
@@ -142,7 +151,7 @@ export class Leadership {
     if (waiting === 0 && !hasDue) return false;
     if (this.steward.isLowering) return false;
     if (this.proposals.entriesInFlight >= limits.entriesInFlightMax) return false;
-    if (nowMs - this.lastEntryAtMs < this.paceMs() && waiting < limits.entryItemsMax) return false;
+    if (nowMs < this.pacedUntilMs && waiting < limits.entryItemsMax) return false;
     const draft = this.draft(nowMs);
     if (!draft) {
       this.nothingAtMs = nowMs;
@@ -163,6 +172,7 @@ export class Leadership {
     });
     this.noteWaits(draft, nowMs);
     this.count(draft.items, nowMs);
+    this.lastWasFull = (draft.planned?.count ?? 0) >= limits.entryItemsMax;
     return true;
   }
 

@@ -443,12 +443,11 @@ export class Replica {
     if (this.proposals.unanswered > 0) atMs = Math.min(atMs, system.monotonicMs() + limits.heartbeatMs);
     if (!this.leadership) return atMs;
     const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.hasDue();
-    const wheelMs = wheel.nextWakeMs() - this.leaderTime() + system.monotonicMs();
-    return Math.min(
-      atMs,
-      wheelMs,
-      this.proposals.entriesInFlight < limits.entriesInFlightMax ? this.leadership.nextEntryMs(waiting) : atMs,
-    );
+    if (this.proposals.entriesInFlight >= limits.entriesInFlightMax) return atMs;
+    // What becomes due before the next entry may leave is found by the turn that makes it: where each millisecond has something due, a
+    // timer for each was ten turns for one entry.
+    const dueMs = Math.max(wheel.nextWakeMs() - this.leaderTime() + system.monotonicMs(), this.leadership.pacedUntilMs);
+    return Math.min(atMs, dueMs, this.leadership.nextEntryMs(waiting));
   }
 
   // Questions.
