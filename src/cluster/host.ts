@@ -8,7 +8,7 @@ import type { System } from "../system.ts";
 import { formatAddress } from "../base/address.ts";
 import { readAddress } from "../net/address.ts";
 import type { PeerAddress } from "../net/address.ts";
-import type { MembershipAt } from "../raft/types.ts";
+import type { Circle } from "../raft/types.ts";
 import type { LinkIdentity } from "../net/identity.ts";
 import { WorkerSession } from "../worker/session.ts";
 import { assemble } from "./assemble.ts";
@@ -186,16 +186,16 @@ export class Host {
   }
 
   /** Links go by the log's membership, and by this node's own settings only for as long as nobody changed what they name (index 0). */
-  private membersAre({ index, membership }: MembershipAt): void {
+  private membersAre({ index, ids, places }: Circle): void {
     const own = new Map(this.parts.options.members.map((member) => [member.id, member]));
     const peers: PeerAddress[] = [];
-    for (const [id, text] of membership.places) {
+    for (const [id, text] of places) {
       const told = readAddress(decodePlace(text)?.peer);
       const address = index === 0 ? (own.get(id) ?? told) : (told ?? own.get(id));
       if (address) peers.push({ id, host: address.host, port: address.port });
     }
     // A node that waits to be told the members asks those of its settings.
-    if (membership.voters.length > 0) this.parts.setPeers(peers, index);
+    if (ids.size > 0) this.parts.setPeers(peers, index);
   }
 
   /** Ready: a leader is known and this node has applied all that was committed when it learned of it. */

@@ -2,7 +2,7 @@
 
 import type { State } from "../jobs/state.ts";
 import type { Raft } from "../raft/raft.ts";
-import type { MembershipAt, RaftStatus } from "../raft/types.ts";
+import type { Circle, RaftStatus } from "../raft/types.ts";
 import type { System } from "../system.ts";
 import type { Wheel } from "../wheel/wheel.ts";
 import type { Checkpointer } from "./checkpointer.ts";
@@ -38,8 +38,8 @@ export interface ReplicaEvents {
   /** Something ended this replica: it must not go on. */
   fatal(error: Error): void;
   role(status: RaftStatus): void;
-  /** Who belongs to the cluster from now on; told once at the start too. */
-  members(at: MembershipAt): void;
+  /** Whom to be linked with from now on; told once at the start too. */
+  members(circle: Circle): void;
   /** New events may be read. */
   events(): void;
   /** A snapshot took the place of state and log: this replica has stopped, and is to be assembled anew from the disk. */

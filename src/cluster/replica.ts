@@ -5,7 +5,7 @@
 // (R2) Entries are applied in order, once, and only when committed; the state's applied index says how far.
 // (R3) Leader memory lives in `leadership` and dies with the leadership; it begins when the leader's own first entry is applied.
 // (R4) After a gap of the loop longer than an election timeout a leader proposes nothing before a quorum round confirmed it.
-// (R5) Members are those of the newest membership in the log, committed or not, for links and clocks as for consensus.
+// (R5) Members are those of the newest membership in the log, committed or not, for clocks as for consensus; links know a few more.
 
 import { assert, PawlError } from "../base/errors.ts";
 import type { WorkerMessage } from "../dispatch/messages.ts";
@@ -18,7 +18,7 @@ import type { State, Watcher } from "../jobs/state.ts";
 import type { Change } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
 import type { Raft } from "../raft/raft.ts";
-import type { Entry, LogWrite, MembershipAt } from "../raft/types.ts";
+import type { Circle, Entry, LogWrite } from "../raft/types.ts";
 import type { WorkerSession } from "../worker/session.ts";
 import type { ResultBatch } from "../worker/types.ts";
 import { TrustedClock } from "./clock.ts";
@@ -109,7 +109,7 @@ export class Replica {
   /** Begins to take part. The worker session is made by the caller, since it runs on the caller's executors. */
   start(session: WorkerSession): void {
     this.session = session;
-    this.membersChanged(this.raft.membership());
+    this.membersChanged(this.raft.circle());
     this.wake();
   }
 
@@ -284,7 +284,7 @@ export class Replica {
       if (ready.write) this.write(ready.write);
       for (const { to, message } of ready.messages) this.send(to, { kind: "raft", message });
       for (const peer of ready.snapshots) this.snapshots.sender.need(peer);
-      if (ready.membership) this.membersChanged(ready.membership);
+      if (ready.circle) this.membersChanged(ready.circle);
       if (ready.role) this.roleChanged(nowMs);
       this.reads.done(ready.reads, this.state.appliedIndex);
     }
@@ -361,9 +361,9 @@ export class Replica {
   }
 
   /** (R5) */
-  private membersChanged(at: MembershipAt): void {
-    this.clock.setVoters([...new Set(at.membership.voters.flat())]);
-    this.events.members(at);
+  private membersChanged(circle: Circle): void {
+    this.clock.setVoters([...new Set(this.raft.membership().membership.voters.flat())]);
+    this.events.members(circle);
   }
 
   private roleChanged(nowMs: number): void {

@@ -4,11 +4,13 @@
 // (M2) A majority of one membership and a majority of the next have a node in common: they differ by one voter at most, or one of
 //      them is joint and asks for a majority of both sets, the one that is left and the one that is entered.
 // (M3) The list keeps the one in force at what is applied, and all newer ones: so few that it needs no bound.
+// (M4) A node hears the members of all of them: the entry that removed one may be cut again by a leader that never had it, and that
+//      leader may be the one who was to be removed (Ongaro's thesis 4.1: requests are taken from who is no member).
 
 import { ByteReader, ByteWriter, lenientText } from "../base/bytes.ts";
 import { PawlError, assert } from "../base/errors.ts";
 import { limits } from "../limits.ts";
-import type { Entry, Membership, MembershipAt, MembershipTarget, NodeId } from "./types.ts";
+import type { Circle, Entry, Membership, MembershipAt, MembershipTarget, NodeId } from "./types.ts";
 
 const VERSION = 1;
 
@@ -107,13 +109,27 @@ function malformed(what: string): PawlError {
   return new PawlError("quarantined", `a membership entry cannot be read: ${what}`);
 }
 
+function circleOf(list: readonly MembershipAt[]): Circle {
+  const memberships = list.map(({ membership }) => membership);
+  const ids = new Set(memberships.flatMap(({ voters, learners }) => [...voters.flat(), ...learners]));
+  return { index: list.at(-1)?.index ?? 0, ids, places: new Map(memberships.flatMap(({ places }) => [...places])) };
+}
+
 /** The memberships that may be in force, oldest first (M3). */
 export class Memberships {
   private list: MembershipAt[];
+  /** Another object whenever it may have changed. */
+  circle: Circle;
 
   constructor(base: MembershipAt, stored: readonly Entry[]) {
     this.list = [base];
+    this.circle = circleOf(this.list);
     for (const entry of stored) if (entry.index > base.index) this.append(entry);
+  }
+
+  private become(list: MembershipAt[]): void {
+    this.list = list;
+    this.circle = circleOf(list);
   }
 
   get latest(): MembershipAt {
@@ -122,15 +138,16 @@ export class Memberships {
 
   append(entry: Entry): void {
     assert(entry.kind === "membership" && entry.index > this.latest.index, "memberships come in the order of their entries");
-    this.list.push({ index: entry.index, membership: decodeMembership(entry.data) });
+    this.become([...this.list, { index: entry.index, membership: decodeMembership(entry.data) }]);
   }
 
   /** Entries from `from` on were cut from the log. True if the one in force was among them. */
   cut(from: number): boolean {
-    const before = this.list.length;
-    this.list = this.list.filter(({ index }) => index < from);
-    assert(this.list.length > 0, "the membership of what is applied is never cut");
-    return this.list.length < before;
+    const left = this.list.filter(({ index }) => index < from);
+    assert(left.length > 0, "the membership of what is applied is never cut");
+    if (left.length === this.list.length) return false;
+    this.become(left);
+    return true;
   }
 
   /** The one in force at `index`, which is not below what was released. */
@@ -143,6 +160,8 @@ export class Memberships {
   /** Everything up to `applied` is applied: older ones than the one in force there are not asked for any more. */
   release(applied: number): void {
     const second = this.list[1];
-    if (second !== undefined && second.index <= applied) this.list = this.list.filter(({ index }) => index >= this.at(applied).index);
+    if (second === undefined || second.index > applied) return;
+    const from = this.at(applied).index;
+    this.become(this.list.filter(({ index }) => index >= from));
   }
 }

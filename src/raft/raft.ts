@@ -16,7 +16,7 @@ import { beat, heartbeatReply, onHeartbeat, onHeartbeatReply, readAtLeader } fro
 import { isPlausible } from "./plausible.ts";
 import { reachedByQuorum } from "./quorum.ts";
 import { advanceCommit, appendAsLeader, onAppend, onAppendReply, replicate, revive } from "./replication.ts";
-import type { ChangeRefusal, Entry, LogWrite, MembershipAt, MembershipTarget, Message, NodeId } from "./types.ts";
+import type { ChangeRefusal, Circle, Entry, LogWrite, MembershipAt, MembershipTarget, Message, NodeId } from "./types.ts";
 import type { RaftOptions, RaftStatus, Ready, Refusal, Restored } from "./types.ts";
 
 type FromLeader = Extract<Message, { kind: "append" | "heartbeat" }>;
@@ -26,7 +26,7 @@ type ToLeader = Extract<Message, { kind: "append_reply" | "heartbeat_reply" }>;
 export class Raft {
   private readonly core: Core;
   private taken = { role: "", term: -1, leader: undefined as NodeId | undefined, commit: -1 };
-  private takenMembership: MembershipAt | undefined;
+  private takenCircle: Circle | undefined;
 
   /** `nowMs` is monotonic, from any origin; every later call passes the same clock. */
   constructor(options: RaftOptions, restored: Restored, nowMs: number) {
@@ -187,6 +187,11 @@ export class Raft {
     return this.core.memberships.latest;
   }
 
+  /** Whom to be linked with. */
+  circle(): Circle {
+    return this.core.memberships.circle;
+  }
+
   /** The membership in force at an applied index, for the checkpoint made there. It is known until something newer is applied. */
   membershipAt(index: number): MembershipAt {
     return this.core.memberships.at(index);
@@ -277,7 +282,7 @@ export class Raft {
   hasReady(): boolean {
     const { core, taken } = this;
     if (!core.outbox.isEmpty || core.appendsDue || core.roundDue || core.reads.hasDone || core.snapshotsDue.size > 0) return true;
-    if (core.memberships.latest !== this.takenMembership) return true;
+    if (core.memberships.circle !== this.takenCircle) return true;
     if (core.commit > taken.commit || (core.reads.hasUnsent && core.leader !== undefined)) return true;
     if (core.writeInFlight === undefined && core.unsaved) return true;
     return core.role !== taken.role || core.term !== taken.term || core.leader !== taken.leader;
@@ -298,8 +303,8 @@ export class Raft {
     taken.term = core.term;
     taken.leader = core.leader;
     taken.commit = core.commit;
-    const membership = core.memberships.latest === this.takenMembership ? undefined : core.memberships.latest;
-    this.takenMembership = core.memberships.latest;
+    const circle = core.memberships.circle === this.takenCircle ? undefined : core.memberships.circle;
+    this.takenCircle = core.memberships.circle;
     return {
       write: this.nextWrite(),
       messages: core.outbox.take(),
@@ -307,7 +312,7 @@ export class Raft {
       reads: core.reads.takeDone(),
       role: changed ? { role: core.role, term: core.term, leader: core.leader } : undefined,
       snapshots: this.takeSnapshots(),
-      membership,
+      circle,
     };
   }
 

@@ -127,6 +127,9 @@ export type ReadDone = { readonly context: number; readonly index: number } | { 
  * `persisted(number)` when it is durable), send `messages` (they may leave at once: those that had to wait for durability were
  * held back inside), apply entries up to `commit`, answer `reads`, note `role`.
  */
+/** Whom a node is linked with: by the newest membership, at `index`, or by one that may yet take its place (membership.ts, M4). */
+export type Circle = { readonly index: number; readonly ids: ReadonlySet<NodeId>; readonly places: ReadonlyMap<NodeId, string> };
+
 export type Ready = {
   readonly write: LogWrite | undefined;
   readonly messages: readonly { readonly to: NodeId; readonly message: Message }[];
@@ -136,8 +139,8 @@ export type Ready = {
   readonly role: { readonly role: Role; readonly term: number; readonly leader: NodeId | undefined } | undefined;
   /** Peers whose next entries are gone from the log, and who therefore need a snapshot. One may be named again while it gets one. */
   readonly snapshots: readonly NodeId[];
-  /** The membership in force, committed or not, if it is another one than at the last take. */
-  readonly membership: MembershipAt | undefined;
+  /** If it is another one than at the last take. */
+  readonly circle: Circle | undefined;
 };
 
 /**

@@ -106,18 +106,29 @@ test("the list answers for what is applied and later, falls back at a cut, and l
   assert.throws(() => list.cut(1), BugError);
 });
 
+test("a member is heard until its removal is applied, since the entry may be cut by a leader that never had it (M4)", () => {
+  const list = new Memberships({ index: 3, membership: decodeMembership(entry(3, "a", "b").data) }, []);
+  list.append(entry(5, "a"));
+  assert.deepEqual([list.circle.index, [...list.circle.ids]], [5, ["a", "b"]]);
+  const { circle } = list;
+  list.release(4);
+  assert.equal(list.circle, circle);
+  list.release(5);
+  assert.deepEqual([...list.circle.ids], ["a"]);
+});
+
 test("the door tells of each membership once, and for a checkpoint the one in force there", () => {
   const made = new SimCluster({ voters: [["1"]], learners: [] }, 3, {}, ["2"]);
   made.start("1");
   const node = made.node("1");
-  assert.deepEqual(node.lastReady?.membership, { index: 0, membership: made.membership });
+  assert.deepEqual([node.lastReady?.circle?.index, [...(node.lastReady?.circle?.ids ?? [])]], [0, ["1"]]);
   made.advance(node, node.core.nextDeadlineMs());
-  assert.equal(node.lastReady?.membership, undefined);
+  assert.equal(node.lastReady?.circle, undefined);
   const places = new Map([["2", "there"]]);
   node.diskHeld = true;
   assert.deepEqual(node.core.changeMembership({ voters: ["1"], learners: ["2"], places }, node.nowMs), { index: 2, term: 1 });
-  const { membership, commit } = node.core.take(node.nowMs);
-  assert.deepEqual([commit, membership?.index, membership?.membership.places], [1, 2, places]);
+  const { circle, commit } = node.core.take(node.nowMs);
+  assert.deepEqual([commit, circle?.index, circle?.places], [1, 2, places]);
   assert.deepEqual([node.core.membership().index, node.core.membershipAt(1).index], [2, 0]);
   assert.deepEqual(nobody.membership.voters, []);
 });

@@ -2,6 +2,7 @@
 // acknowledged, and remember every answer (P1, P2, I11). Each change of a definition writes its own key into the description.
 
 import { PawlError } from "../../src/base/errors.ts";
+import { Bulk, BulkWriter } from "../../src/jobs/bulk.ts";
 import type { Change, ChangeReply } from "../../src/jobs/views.ts";
 import type { ClassSpec, JobSpec, ScheduleSpec } from "../../src/jobs/spec.ts";
 import { limits } from "../../src/limits.ts";
@@ -34,6 +35,8 @@ const paces: readonly Pace[] = [
 ];
 
 const TRIES_MAX = 6;
+/** Jobs in a batch; the largest fill blocks of definitions. */
+const BATCHES = [2, 7, 40] as const;
 
 export class Callers {
   readonly attempted: Attempted[] = [];
@@ -100,8 +103,10 @@ export class Callers {
 
   private change(key: string): Change {
     const change = this.drawn(key);
-    const schedule = change.kind === "create" ? change.spec.schedule : change.kind === "update" ? change.patch.schedule : undefined;
-    if (schedule?.kind === "at" && "jobId" in change) this.history.mayEnd(change.jobId);
+    for (const one of each(change)) {
+      const schedule = one.kind === "create" ? one.spec.schedule : one.kind === "update" ? one.patch.schedule : undefined;
+      if (schedule?.kind === "at" && "jobId" in one) this.history.mayEnd(one.jobId);
+    }
     return change;
   }
 
@@ -111,6 +116,7 @@ export class Callers {
     this.racing = false;
     if (racing) return { kind: "update", jobId: world.pick(this.known), patch: { schedule: this.cron(), description: key } };
     const dice = world.random();
+    if (dice < 0.03) return this.createMany(key);
     if (this.known.length < 4 || dice < 0.3) return this.create(key);
     const jobId = world.pick(this.known);
     if (dice < 0.45) return { kind: "update", jobId, patch: { schedule: this.schedule(), description: key } };
@@ -127,6 +133,21 @@ export class Callers {
     this.known.push(jobId);
     if (this.known.length > this.pace.jobsMax) this.known.shift();
     return { kind: "create", jobId, spec: this.spec(key) };
+  }
+
+  /** Some jobs as any other, the rest far from due: they are there to share rows with the others. One id may be taken already. */
+  private createMany(key: string): Change {
+    const { world } = this;
+    const writer = new BulkWriter();
+    const count = world.pick(BATCHES);
+    for (let i = 0; i < count; i++) {
+      const one = this.create(key);
+      if (one.kind !== "create") continue;
+      const jobId = i === 1 && world.chance(0.3) ? world.pick(this.known) : one.jobId;
+      const rare: ScheduleSpec = { kind: "every", everyMs: 86_400_000, anchorMs: 0 };
+      writer.add(jobId, i < 3 ? one.spec : { ...one.spec, schedule: rare });
+    }
+    return { kind: "create_many", batch: writer.take() };
   }
 
   private schedule(): ScheduleSpec {
@@ -188,7 +209,7 @@ export class Callers {
     attempted.process = node.process;
     let answered = false;
     const process = node.process;
-    node.assembled?.replica.submit(attempted.change, { scope: attempted.key, bodyHash: "b" }, 200, (outcome) => {
+    node.assembled?.replica.submit(own(attempted.change), { scope: attempted.key, bodyHash: "b" }, 200, (outcome) => {
       demand(!answered, "P2", `change ${attempted.key} was answered twice`);
       answered = true;
       if (process?.alive) this.answered(attempted, outcome, node);
@@ -217,18 +238,21 @@ export class Callers {
 
   /** Only what makes the cluster larger is, and only while a disk is nearly full, or was until a moment ago. */
   private refusedForSpace(change: Change): void {
-    demand(["create", "update", "trigger"].includes(change.kind), "disk full", `${change.kind} was refused for want of space`);
+    const isLarger = ["create", "create_many", "update", "trigger"].includes(change.kind);
+    demand(isLarger, "disk full", `${change.kind} was refused for want of space`);
     const sinceMs = this.world.nowMs - limits.proposalTimeoutMs - limits.diskToldMaxMs - 2 * limits.diskCheckMs;
     const isFull = this.nodes.some((node) => node.storage.freeBytes < limits.diskReserveEndBytes || node.wasFullAtMs > sinceMs);
     demand(isFull, "disk full", `${change.kind} was refused though no disk is nearly full`);
   }
 
   /** What everybody may know of a change, for the history. */
-  private record({ change, key, beganMs }: Attempted, endedMs: number, refused: boolean): void {
-    if (change.kind === "cancel_execution" || !("jobId" in change)) return;
-    const isDefinition = change.kind === "create" || change.kind === "update";
-    const text = isDefinition ? { tag: key, paused: change.kind === "create" && change.spec.paused } : {};
-    this.history.add(change.jobId, { kind: change.kind, beganMs, endedMs, refused, who: key, ...text });
+  private record({ change: whole, key, beganMs, reply }: Attempted, endedMs: number, refused: boolean): void {
+    for (const change of each(whole, reply)) {
+      if (!("jobId" in change)) continue;
+      const isDefinition = change.kind === "create" || change.kind === "update";
+      const text = isDefinition ? { tag: key, paused: change.kind === "create" && change.spec.paused } : {};
+      this.history.add(change.jobId, { kind: change.kind, beganMs, endedMs, refused, who: key, ...text });
+    }
   }
 
   private again(attempted: Attempted): void {
@@ -255,9 +279,24 @@ export class Callers {
   finished(judge: Judge): void {
     for (const { change, outcome, everUnknown, key, reply } of this.attempted) {
       demand(outcome !== "waiting", "P2", `change ${key} was never answered`);
-      if (!("jobId" in change)) continue;
-      if (outcome === "done") judge.acknowledged(change, key, (reply as ChangeReply).index);
-      if (outcome === "rejected" && !everUnknown) judge.rejected(change, key);
+      if (outcome === "done") for (const one of each(change, reply)) judge.acknowledged(one, key, (reply as ChangeReply).index);
+      if (outcome === "rejected" && !everUnknown) for (const one of each(change)) judge.rejected(one, key);
     }
   }
+}
+
+/** A change that the core may keep, and write into. */
+function own(change: Change): Change {
+  return change.kind === "create_many" ? { ...change, batch: change.batch.slice() } : change;
+}
+
+type One = Exclude<Change, { kind: "create_many" }>;
+
+/** The changes of single jobs that a change stands for; of a batch those that its reply does not refuse. */
+function each(change: Change, reply?: ChangeReply): readonly One[] {
+  if (change.kind !== "create_many") return [change];
+  const bulk = new Bulk(change.batch);
+  const refused = new Set(reply?.refused?.map(({ at }) => at));
+  const all = Array.from({ length: bulk.count }, (_, at): One => ({ kind: "create", jobId: bulk.jobId(at), spec: bulk.spec(at) }));
+  return all.filter((_, at) => !refused.has(at));
 }

@@ -15,12 +15,12 @@ async function calmCluster(seed: number): Promise<Simulation> {
   return simulation;
 }
 
-/** A bit of memory turns over in the row of a job, and the judge looks away. */
+/** A bit of memory turns over in the row of a job, where no reader sees it, and the judge looks away. */
 function flipBit(simulation: Simulation, node: SimNode): void {
   const { state } = node.assembled?.replica ?? {};
   assert.ok(state);
   const job = state.jobs.pool.nextUsed(0);
-  state.jobs.idHash[job] = (state.jobs.idHash[job] as number) ^ 1;
+  state.jobs.flags[job] = (state.jobs.flags[job] as number) ^ 0x80;
   state.jobs.rows.touch(job);
   node.damaged = true;
   const { judge } = simulation;

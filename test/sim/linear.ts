@@ -32,7 +32,7 @@ function after(state: State, call: Call, mayEnd: boolean): State | "impossible" 
   const isThere = state !== undefined && !state.gone;
   if (call.refused === true) return isThere && !mayEnd ? "impossible" : state;
   if (call.kind === "create") {
-    return state === undefined ? { revision: 1, tag: call.tag ?? "", paused: call.paused ?? false, gone: false } : "impossible";
+    return !isThere ? { revision: 1, tag: call.tag ?? "", paused: call.paused ?? false, gone: false } : "impossible";
   }
   if (!isThere) return "impossible";
   switch (call.kind) {

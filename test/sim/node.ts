@@ -9,7 +9,7 @@ import type { Answered, Consistency, Query } from "../../src/jobs/views.ts";
 import { ownVersions } from "../../src/jobs/versions.ts";
 import type { Versions } from "../../src/jobs/versions.ts";
 import { limits } from "../../src/limits.ts";
-import type { MembershipAt } from "../../src/raft/types.ts";
+import type { Circle } from "../../src/raft/types.ts";
 import type { Capabilities } from "../../src/net/identity.ts";
 import type { System } from "../../src/system.ts";
 import { WorkerSession } from "../../src/worker/session.ts";
@@ -187,8 +187,8 @@ export class SimNode {
     this.unread = undefined;
   }
 
-  private membersAre({ index, membership }: MembershipAt): void {
-    const gone = this.network.goBy(this.id, index, [...membership.voters.flat(), ...membership.learners]);
+  private membersAre({ index, ids }: Circle): void {
+    const gone = this.network.goBy(this.id, index, [...ids]);
     for (const peer of gone) this.assembled?.replica.linkLost(peer);
     this.hooks.unlinked?.(this, gone);
   }
