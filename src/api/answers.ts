@@ -52,6 +52,7 @@ const detail = Type.Optional(Type.Enum(["retrying", "cancelling"]));
 export const execution = Type.Object({
   execution_id: orNull(text),
   job_id: text,
+  job_type: text,
   scheduled_at: instant,
   status,
   attempt: count,

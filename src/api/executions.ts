@@ -56,7 +56,7 @@ async function list(backend: Backend, { query, url }: Call<unknown, ExecutionsQu
     backend,
     {
       kind: "executions",
-      filter: { jobId, status: query.status, ...span(query.from, query.to) },
+      filter: { jobId, status: query.status, jobType: query.job_type, ...span(query.from, query.to) },
       limit: pageLimit(query.limit),
       cursor: query.cursor,
     },

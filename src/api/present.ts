@@ -61,6 +61,7 @@ export function presentExecution(view: ExecutionView): Json {
   return {
     execution_id: textOrNull(view.executionId),
     job_id: view.jobId,
+    job_type: view.jobType,
     scheduled_at: formatInstant(view.scheduledAtMs),
     ...statusOf(view.status),
     attempt: view.attempt,

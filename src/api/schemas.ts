@@ -161,8 +161,9 @@ export const jobsQuery = input({
   start_time: optional(Type.String({ maxLength: 128, description: "An instant: from it on; or from/to, either of which may be empty" })),
 });
 const span = { from: optional(instant), to: optional(instant) };
-export const jobExecutionsQuery = input({ ...page, status: optional(executionStatus), ...span });
-export const executionsQuery = input({ ...page, job_id: optional(jobId), status: optional(executionStatus), ...span });
+const ofExecutions = { ...page, status: optional(executionStatus), job_type: optional(jobType), ...span };
+export const jobExecutionsQuery = input(ofExecutions);
+export const executionsQuery = input({ ...ofExecutions, job_id: optional(jobId) });
 export const deleteQuery = input({ running: optional(Type.Enum(["leave", "cancel"])) });
 export const eventsQuery = input({ after: optional(Type.String({ maxLength: 64, description: "Id of the last event seen" })) });
 export const noQuery = input({});

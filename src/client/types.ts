@@ -74,6 +74,7 @@ export type Job = ListedJob & { payload: unknown };
 export type Execution = {
   execution_id: string | null;
   job_id: string;
+  job_type: string;
   scheduled_at: string;
   status: ExecutionStatus;
   detail?: "retrying" | "cancelling";
@@ -155,6 +156,7 @@ export type JobFilter = {
 export type ExecutionFilter = {
   job_id?: string;
   status?: ExecutionStatus;
+  job_type?: string;
   from?: string;
   to?: string;
   limit?: number;

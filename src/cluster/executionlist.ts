@@ -1,6 +1,8 @@
 // Owns: one execution, and lists of executions page by page: live ones first, then the history, newest first; over all jobs, or of one,
 // whose records are a chain. How the history is kept and looked through is src/storage's, whose a record is owners.ts's.
 // (E1) Pages end as those of jobs do (joblist.ts, J1). A live row stays in its place until it has ended, and is a record from then on.
+// (E3) Records of one job that fit are looked for in two ways at once: along its chain, which is quick where many fit, and by the index of
+//      the history, which is quick where few do, or all are old. Whichever comes to the next one first is gone on from.
 // (E2) A cursor into a chain that is not of the job that is asked for is refused: nothing is shown under another job's name.
 
 import { PawlError } from "../base/errors.ts";
@@ -21,6 +23,9 @@ import type { Read } from "./slices.ts";
 const STEP_ROWS = 32_768;
 const STEP_LINKS = 1_024;
 const ANY = -1;
+
+/** The next record of a chain, and below which ordinal the index is to be asked for one that fits (E3). */
+type ChainAt = { ordinal: number; below: number };
 
 export class ExecutionList {
   private readonly state: State;
@@ -71,7 +76,7 @@ export class ExecutionList {
   private async live(read: Read, filter: ExecutionFilter, limit: number, seen: number, items: ExecutionView[]): Promise<number> {
     const { live } = this.state;
     const wanted = liveMask(filter);
-    const { fromMs = 0, toMs = Number.POSITIVE_INFINITY } = filter;
+    const { jobType, fromMs = 0, toMs = Number.POSITIVE_INFINITY } = filter;
     let slot = seen + 1;
     await read.run(() => {
       const { state: states, scheduledAtMs } = live;
@@ -79,7 +84,7 @@ export class ExecutionList {
       for (; slot < end; slot++) {
         if (((wanted >>> (states[slot] as number)) & 1) === 0) continue;
         const atMs = scheduledAtMs[slot] as number;
-        if (atMs >= fromMs && atMs < toMs) break;
+        if (atMs >= fromMs && atMs < toMs && (jobType === undefined || this.state.classOfLive(slot).jobType === jobType)) break;
       }
       if (slot < end) items.push(this.showLive(slot++));
       return items.length >= limit || slot >= live.rows.rowCount();
@@ -91,7 +96,7 @@ export class ExecutionList {
   private async ended(
     read: Read, filter: ExecutionFilter, limit: number, endingMask: number, below: number, items: ExecutionView[],
   ): Promise<number | undefined> {
-    const { fromMs, toMs } = filter;
+    const { jobType, fromMs, toMs } = filter;
     const found: { readonly row: HistoryRow; readonly jobId: string | undefined }[] = [];
     let rows: readonly HistoryRow[] = [];
     let taken = 0;
@@ -102,8 +107,8 @@ export class ExecutionList {
         taken++;
         found.push({ row, jobId: this.owners.known(row) });
       } else if (next !== undefined) {
-        const beforeOrdinal = next;
-        ({ rows, next } = this.history.scan({ endingMask, fromMs, toMs, beforeOrdinal, limit: limit - items.length - found.length }));
+        const question = { endingMask, jobType, fromMs, toMs, beforeOrdinal: next };
+        ({ rows, next } = this.history.scan({ ...question, limit: limit - items.length - found.length }));
         taken = 0;
       }
       return items.length + found.length >= limit || (taken === rows.length && next === undefined);
@@ -126,10 +131,11 @@ export class ExecutionList {
     }
     const endingMask = maskOf(filter.status);
     if (endingMask === 0) return { items };
-    const from = part === "h" ? Number(place) : at.newest;
-    if (part === "h") await this.checkChain(jobId, from);
-    const ordinal = await this.chain(read, jobId, filter, limit, endingMask, from, items);
-    return ordinal === 0 ? { items } : { items, cursor: `h:${ordinal}` };
+    const [ordinal = at.newest, below = Number.MAX_SAFE_INTEGER] = part === "h" ? (place as string).split(".").map(Number) : [];
+    if (part === "h") await this.checkChain(jobId, ordinal);
+    const to = { ordinal, below };
+    await this.chain(read, { jobId, isInTable: at.job !== 0 }, filter, limit, endingMask, to, items);
+    return to.ordinal === 0 ? { items } : { items, cursor: `h:${to.ordinal}.${Math.min(to.below, to.ordinal + 1)}` };
   }
 
   /**
@@ -151,7 +157,7 @@ export class ExecutionList {
         sequence = live.sequence[slot] as number;
         if (sequence < unseen) {
           unseen = sequence;
-          const fits = ((wanted >>> (live.state[slot] as number)) & 1) !== 0 && isInTime(live.scheduledAtMs[slot] as number, filter);
+          const fits = ((wanted >>> (live.state[slot] as number)) & 1) !== 0 && this.liveFits(slot, filter);
           if (fits) items.push(showLive(this.state, slot, jobId));
           if (fits) return items.length >= limit;
         }
@@ -165,20 +171,36 @@ export class ExecutionList {
     return isDone && items.length < limit ? 0 : unseen;
   }
 
-  /** Fills `items` with records of a chain from one on; returns the one to go on with, 0 at the end. */
+  private liveFits(slot: number, { jobType, fromMs = 0, toMs = Number.POSITIVE_INFINITY }: ExecutionFilter): boolean {
+    const atMs = this.state.live.scheduledAtMs[slot] as number;
+    return atMs >= fromMs && atMs < toMs && (jobType === undefined || this.state.classOfLive(slot).jobType === jobType);
+  }
+
+  /** Fills `items` with records of a chain from one on, and moves `to` to the one to go on with, 0 at the end. */
   private async chain(
-    read: Read, jobId: string, filter: ExecutionFilter, limit: number, endingMask: number, from: number, items: ExecutionView[],
-  ): Promise<number> {
-    let ordinal = from;
-    if (items.length >= limit) return ordinal;
+    read: Read, { jobId, isInTable }: { jobId: string; isInTable: boolean },
+    filter: ExecutionFilter, limit: number, endingMask: number, to: ChainAt, items: ExecutionView[],
+  ): Promise<void> {
+    if (items.length >= limit) return;
+    let byIndex = isInTable;
     await read.run(() => {
-      const row = ordinal === 0 ? undefined : this.history.record(ordinal);
-      ordinal = row?.previous ?? 0;
-      const fits = row && (endingMask & (1 << row.ending)) !== 0 && isInTime(row.scheduledAtMs, filter);
-      if (fits) items.push(showRecord(this.state, row, jobId));
-      return ordinal === 0 || items.length >= limit;
+      const row = to.ordinal === 0 ? undefined : this.history.record(to.ordinal);
+      to.ordinal = row?.previous ?? 0;
+      if (row && recordFits(row, filter, endingMask)) items.push(showRecord(this.state, row, jobId));
+      else if (row && to.ordinal !== 0 && byIndex) byIndex = this.skip(row.job, filter, endingMask, to);
+      return to.ordinal === 0 || items.length >= limit;
     });
-    return ordinal;
+  }
+
+  /** Moves `to` on by the index (E3). False when only the chain tells: what was found may be of an earlier holder of the job's number. */
+  private skip(job: number, { jobType, fromMs, toMs }: ExecutionFilter, endingMask: number, to: ChainAt): boolean {
+    const beforeOrdinal = Math.min(to.below, to.ordinal + 1);
+    const { rows: [found], next } = this.history.scan({ job, endingMask, jobType, fromMs, toMs, beforeOrdinal, limit: 1 });
+    if (found && this.owners.present(found) === undefined) return false;
+    if (found) to.ordinal = found.ordinal;
+    else if (next === undefined) to.ordinal = 0;
+    to.below = found?.ordinal ?? next ?? 0;
+    return true;
   }
 
   /** (E2) */
@@ -216,6 +238,8 @@ function maskOf(status: string | undefined): number {
   return at < 0 ? 0 : 1 << at;
 }
 
-function isInTime(atMs: number, { fromMs = 0, toMs = Number.POSITIVE_INFINITY }: ExecutionFilter): boolean {
-  return atMs >= fromMs && atMs < toMs;
+function recordFits(row: HistoryRow, filter: ExecutionFilter, endingMask: number): boolean {
+  const { jobType = row.jobType, fromMs = 0, toMs = Number.POSITIVE_INFINITY } = filter;
+  if ((endingMask & (1 << row.ending)) === 0 || row.jobType !== jobType) return false;
+  return row.scheduledAtMs < toMs && (row.scheduledAtMs >= fromMs || row.rangeToMs >= fromMs);
 }

@@ -24,15 +24,20 @@ export class Owners {
   }
 
   /** Undefined where stored rows have to be looked through (W1). */
-  known({ job, ordinal, endAtMs }: HistoryRow): string | undefined {
+  known(row: HistoryRow): string | undefined {
+    const present = this.present(row);
+    if (present !== undefined) return present;
+    const left = this.state.cold.get(coldKeys.left(row.job, row.ordinal));
+    return left && decodeLeft(left).jobId;
+  }
+
+  /** The id of the number's present holder, if the record is known to be that one's. */
+  present({ job, endAtMs }: HistoryRow): string | undefined {
     const { state } = this;
     const wasNeverSetBack = state.redueAfterMs === 0;
-    if (wasNeverSetBack && state.jobs.pool.has(job)) {
-      const { jobId, createdAtMs } = definitionOf(state, job);
-      if (endAtMs > createdAtMs) return jobId;
-    }
-    const left = state.cold.get(coldKeys.left(job, ordinal));
-    return left && decodeLeft(left).jobId;
+    if (!wasNeverSetBack || !state.jobs.pool.has(job)) return undefined;
+    const { jobId, createdAtMs } = definitionOf(state, job);
+    return endAtMs > createdAtMs ? jobId : undefined;
   }
 
   /** The next to leave the number, or its present holder; "" when nobody knows any more. */

@@ -29,6 +29,8 @@ export interface HistoryReader {
   /** Newest first; `next` is the beforeOrdinal to go on with, undefined at the end. */
   scan(question: {
     endingMask?: number;
+    jobType?: string | undefined;
+    job?: number | undefined;
     fromMs?: number | undefined;
     toMs?: number | undefined;
     beforeOrdinal?: number | undefined;

@@ -63,6 +63,7 @@ export function showLive(state: State, slot: number, jobId: string): ExecutionVi
   return {
     executionId: executionId(state.idSpace, live.sequence[slot] as number),
     jobId,
+    jobType: state.classOfLive(slot).jobType,
     kind: originName(live.origin[slot] as number),
     scheduledAtMs: live.scheduledAtMs[slot] as number,
     status,
@@ -83,6 +84,7 @@ export function showRecord(state: State, row: HistoryRow, jobId: string): Execut
   return {
     executionId: isRange ? "" : executionId(state.idSpace, row.sequence),
     jobId,
+    jobType: row.jobType,
     kind: originName(row.origin),
     scheduledAtMs: row.scheduledAtMs,
     status,

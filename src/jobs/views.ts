@@ -79,6 +79,8 @@ export type JobFilter = {
 export type ExecutionFilter = {
   readonly jobId?: string | undefined;
   readonly status?: ExecutionStatus | undefined;
+  readonly jobType?: string | undefined;
+  /** Scheduled times in [fromMs, toMs); of a range any of its due times. */
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
 };
@@ -98,6 +100,7 @@ export type JobView = {
 export type ExecutionView = {
   readonly executionId: string;
   readonly jobId: string;
+  readonly jobType: string;
   readonly kind: "scheduled" | "trigger";
   readonly scheduledAtMs: number;
   readonly status: ExecutionStatus;

@@ -49,7 +49,8 @@ test("every call reaches a real server and comes back", async () => {
   assert.deepEqual(await jobs.pause("a"), { status: "paused", job_id: "a" });
   assert.deepEqual(await jobs.resume("a"), { status: "resumed", job_id: "a" });
   assert.deepEqual(await jobs.trigger("a"), { status: "triggered", job_id: "a", execution_id: "fake-1" });
-  all.backend.executions.set("c-1", { executionId: "c-1", jobId: "a", kind: "scheduled", scheduledAtMs: 1, status: "running", attempt: 1 });
+  const running = { executionId: "c-1", jobId: "a", jobType: "noop", kind: "scheduled", scheduledAtMs: 1 } as const;
+  all.backend.executions.set("c-1", { ...running, status: "running", attempt: 1 });
   all.backend.outputs.set("c-1", [{ attempt: 1, stream: "stdout", text: "x", truncated: false }]);
   assert.equal((await executions.get("c-1")).status, "running");
   assert.deepEqual(await executions.cancel("c-1"), { status: "cancelling", execution_id: "c-1" });

@@ -144,7 +144,7 @@ test("what is answered is what the document promises", async () => {
   const { api, backend } = await face();
   backend.nodes.push({ nodeId: "n1", state: "up", session: 3, slots: 8, running: 2, tags: [] });
   const retrying = { status: "retrying", attempt: 1, nextAttemptAtMs: 2 } as const;
-  backend.executions.set("c-1", { executionId: "c-1", jobId: "a", kind: "trigger", scheduledAtMs: 1, ...retrying });
+  backend.executions.set("c-1", { executionId: "c-1", jobId: "a", jobType: "noop", kind: "trigger", scheduledAtMs: 1, ...retrying });
   backend.outputs.set("c-1", [{ attempt: 1, stream: "stdout", text: "", truncated: false }]);
   for (const schedule of [{ every: "PT1S" }, { cron: "* * * * *" }, { at: "2027-01-01T00:00:00Z" }]) {
     await ask(api, "POST", "/api/v1/jobs", { job_id: Object.keys(schedule)[0], job_type: "noop", schedule });

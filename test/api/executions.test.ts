@@ -4,7 +4,7 @@ import type { ExecutionView } from "../../src/jobs/views.ts";
 import { ask, face } from "./harness.ts";
 
 const view: ExecutionView = {
-  executionId: "c-1", jobId: "a", kind: "scheduled", scheduledAtMs: 1_000, status: "completed", attempt: 2,
+  executionId: "c-1", jobId: "a", jobType: "http", kind: "scheduled", scheduledAtMs: 1_000, status: "completed", attempt: 2,
   fencingToken: "18014398509481984123", nodeId: "n2", startAtMs: 1_012, endAtMs: 2_000,
 };
 
@@ -14,7 +14,8 @@ test("an execution answers exactly as written", async () => {
   const answer = await ask(api, "GET", "/api/v1/executions/c-1");
   assert.equal(answer.statusCode, 200);
   assert.deepEqual(answer.json(), {
-    execution_id: "c-1", job_id: "a", scheduled_at: "1970-01-01T00:00:01.000Z", status: "completed", attempt: 2, retries: 1,
+    execution_id: "c-1", job_id: "a", job_type: "http", scheduled_at: "1970-01-01T00:00:01.000Z",
+    status: "completed", attempt: 2, retries: 1,
     fencing_token: "18014398509481984123", node_id: "n2", start_time: "1970-01-01T00:00:01.012Z", end_time: "1970-01-01T00:00:02.000Z",
     lateness_ms: 12, error: null, reason: null,
   });
@@ -41,15 +42,15 @@ test("lists filter and page like those of jobs", async () => {
   const { api, backend } = await face();
   for (const id of ["c-1", "c-2", "c-3"]) backend.executions.set(id, { ...view, executionId: id });
   const span = "from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z";
-  const first = await ask(api, "GET", `/api/v1/executions?job_id=a&status=failed&${span}&limit=2&consistency=stale`);
+  const first = await ask(api, "GET", `/api/v1/executions?job_id=a&status=failed&job_type=http&${span}&limit=2&consistency=stale`);
   assert.equal(first.json().length, 2);
   assert.match(String(first.headers.link), /^<\/api\/v1\/executions\?.*cursor=2>; rel="next"$/);
-  const filter = { jobId: "a", status: "failed", fromMs: Date.UTC(2026, 0), toMs: Date.UTC(2026, 1) };
+  const filter = { jobId: "a", status: "failed", jobType: "http", fromMs: Date.UTC(2026, 0), toMs: Date.UTC(2026, 1) };
   assert.deepEqual(backend.queries.at(-1), { query: { kind: "executions", filter, limit: 2, cursor: undefined }, consistency: "stale" });
-  const ofJob = await ask(api, "GET", "/api/v1/jobs/a/executions?limit=3");
+  const ofJob = await ask(api, "GET", "/api/v1/jobs/a/executions?limit=3&job_type=noop");
   assert.deepEqual([ofJob.json().length, ofJob.headers.link], [3, undefined]);
   const query = backend.queries.at(-1)?.query;
-  assert.ok(query?.kind === "executions" && query.filter.jobId === "a");
+  assert.ok(query?.kind === "executions" && query.filter.jobId === "a" && query.filter.jobType === "noop");
 });
 
 test("cancelling hands on the id", async () => {

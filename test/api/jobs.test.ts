@@ -176,7 +176,8 @@ test("a one-shot shows its execution, a recurring job its next due time", async 
   const view = backend.jobs.get("report-1");
   assert.ok(view !== undefined);
   const execution = {
-    executionId: "c-1", jobId: "report-1", kind: "scheduled", scheduledAtMs: 1_000, status: "retrying", attempt: 3, startAtMs: 2_000,
+    executionId: "c-1", jobId: "report-1", jobType: "http", kind: "scheduled", scheduledAtMs: 1_000,
+    status: "retrying", attempt: 3, startAtMs: 2_000,
   } as const;
   backend.jobs.set("report-1", { ...view, status: "retrying", nextDueAtMs: undefined, execution });
   const shownNow = (await ask(api, "GET", "/api/v1/jobs/report-1")).json();

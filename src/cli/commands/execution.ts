@@ -1,25 +1,25 @@
 // Owns: `pawl execution`.
 
 import type { Command } from "commander";
-import type { ExecutionStatus } from "../../client/index.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { executionTable } from "../views.ts";
-import { showDone, showOne, statusOf } from "./job.ts";
+import { addExecutionFilter, executionFilterOf } from "./executionfilter.ts";
+import type { ExecutionOptions } from "./executionfilter.ts";
+import { showDone, showOne } from "./job.ts";
 import { addLimit, limitOf, pageSize, showFirst } from "./paging.ts";
 import type { LimitOptions } from "./paging.ts";
 
-type ListOptions = GlobalOptions & LimitOptions & { readonly job?: string; readonly status?: string };
+type ListOptions = GlobalOptions & LimitOptions & ExecutionOptions & { readonly job?: string };
 
 export function addExecution(program: Command, context: Context): void {
   const execution = program.command("execution").description("look at executions and cancel them");
-  addLimit(execution.command("ls"))
+  addExecutionFilter(addLimit(execution.command("ls")))
     .description("list executions, newest first")
     .option("--job <job>", "only those of this job")
-    .option("--status <status>", "only those of this status")
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<ListOptions>();
       const limit = limitOf(options);
-      const filter = { ...statusOf<ExecutionStatus>(options), ...(options.job ? { job_id: options.job } : {}), limit: pageSize(limit) };
+      const filter = { ...executionFilterOf(options), ...(options.job ? { job_id: options.job } : {}), limit: pageSize(limit) };
       const executions = context.connect(options).executions.list(filter);
       await showFirst(executions, limit, options, context, (items) => executionTable(items, context.out.paint));
     });

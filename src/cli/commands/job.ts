@@ -1,11 +1,13 @@
 // Owns: `pawl job`. What a body is made from is src/cli/jobbody.ts, how answers look src/cli/views.ts.
 
 import type { Command } from "commander";
-import type { ExecutionStatus, JobChange, JobStatus, NewJob } from "../../client/index.ts";
+import type { JobChange, JobStatus, NewJob } from "../../client/index.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { jobBody } from "../jobbody.ts";
 import type { JobFlags } from "../jobbody.ts";
 import { executionTable, fieldTable, jobTable } from "../views.ts";
+import { addExecutionFilter, executionFilterOf } from "./executionfilter.ts";
+import type { ExecutionOptions } from "./executionfilter.ts";
 import { addLimit, limitOf, pageSize, showFirst } from "./paging.ts";
 import type { LimitOptions } from "./paging.ts";
 
@@ -115,28 +117,27 @@ function addList(job: Command, context: Context): void {
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<ListOptions>();
       const limit = limitOf(options);
-      const filter = { ...statusOf<JobStatus>(options), ...(options.type ? { job_type: options.type } : {}), limit: pageSize(limit) };
+      const filter = { ...statusOf(options), ...(options.type ? { job_type: options.type } : {}), limit: pageSize(limit) };
       const jobs = context.connect(options).jobs.list(filter);
       await showFirst(jobs, limit, options, context, (items) => jobTable(items, context.out.paint));
     });
 }
 
 function addHistory(job: Command, context: Context): void {
-  addLimit(job.command("history").argument("<job>"))
+  addExecutionFilter(addLimit(job.command("history").argument("<job>")))
     .description("list the executions of a job, newest first")
-    .option("--status <status>", "only executions of this status")
     .action(async (id: string, _: unknown, command: Command) => {
-      const options = command.optsWithGlobals<ListOptions>();
+      const options = command.optsWithGlobals<GlobalOptions & LimitOptions & ExecutionOptions>();
       const limit = limitOf(options);
-      const filter = { ...statusOf<ExecutionStatus>(options), job_id: id, limit: pageSize(limit) };
+      const filter = { ...executionFilterOf(options), job_id: id, limit: pageSize(limit) };
       const executions = context.connect(options).executions.list(filter);
       await showFirst(executions, limit, options, context, (items) => executionTable(items, context.out.paint));
     });
 }
 
 /** The status to filter by. Which words there are is known to the server, which refuses others by name. */
-export function statusOf<Status extends string>({ status }: { readonly status?: string }): { status?: Status } {
-  return status === undefined ? {} : { status: status as Status };
+function statusOf({ status }: { readonly status?: string }): { status?: JobStatus } {
+  return status === undefined ? {} : { status: status as JobStatus };
 }
 
 /** A thing with all its fields. */
