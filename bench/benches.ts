@@ -1,15 +1,17 @@
 // Owns: the list of benchmarks. Each measures either "full", as docs/benchmarks.md reports it, or "smoke", a moment that shows that
 // the measurement itself works. Beside each lies a text of the same name that says what is measured and what is not.
 
-import { benchCommands } from "./commands.ts";
+import { benchBurst } from "./burst.ts";
 import { benchCommits } from "./commits.ts";
-import { benchExecutions, benchLateness } from "./executions.ts";
 import type { BenchOptions, Figure, Scale } from "./figure.ts";
-import { benchMemory } from "./memory.ts";
 import { benchListing } from "./listing.ts";
+import { benchLoop } from "./loop.ts";
 import { benchRecovery } from "./recovery.ts";
+import { benchScale } from "./scale.ts";
 import { benchSchedule } from "./schedule.ts";
 import { benchStart } from "./start.ts";
+import { benchSubmit } from "./submit.ts";
+import { benchPeak, benchQuiet, benchSustained } from "./sustained.ts";
 import { benchWheel } from "./wheel.ts";
 
 export type Bench = {
@@ -23,16 +25,19 @@ export type Bench = {
 export type BenchRun = Omit<Bench, "nodes"> & { readonly nodes?: 1 | 3 };
 
 export const benches: readonly Bench[] = [
+  { name: "scale", about: "ten million schedules", nodes: [1, 3], run: benchScale },
+  { name: "sustained", about: "50,000 executions a second for ten minutes", run: benchSustained },
+  { name: "peak", about: "100,000 executions a second for a minute", run: benchPeak },
+  { name: "quiet", about: "lateness at 1,000 executions a second", run: benchQuiet },
+  { name: "burst", about: "a million jobs due in one second", run: benchBurst },
+  { name: "submit", about: "2,000 single creates a second from 50 clients", nodes: [1, 3], run: benchSubmit },
+  { name: "loop", about: "delays of the core threads", run: benchLoop },
+  { name: "recovery", about: "a restart and a join with a million schedules", run: benchRecovery },
+  { name: "commits", about: "commands of three cores alone, without the HTTP API", run: benchCommits },
+  { name: "start", about: "a node's start and its idle memory", run: benchStart },
   { name: "wheel", about: "the timing wheel beside a binary heap", run: benchWheel },
   { name: "schedule", about: "the next due time beside cron-parser", run: benchSchedule },
   { name: "listing", about: "questions to ten million schedules", run: benchListing },
-  { name: "start", about: "a node's start and its idle memory", run: benchStart },
-  { name: "commands", about: "single durable creates through the HTTP API", run: benchCommands },
-  { name: "commits", about: "commands of three cores alone, without the HTTP API", run: benchCommits },
-  { name: "lateness", about: "due time to start of the handler", run: benchLateness },
-  { name: "executions", about: "recurring no-op jobs, completed and in the log", run: benchExecutions },
-  { name: "memory", about: "a million schedules on one node", run: benchMemory },
-  { name: "recovery", about: "a restart and a join with a million schedules", run: benchRecovery },
 ];
 
 /** The runs of a benchmark: one, or one for each number of nodes. */

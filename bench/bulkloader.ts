@@ -66,6 +66,7 @@ async function sender(pool: Pool): Promise<void> {
   }
 }
 
-const pools = order.servers.map((server) => new Pool(server, { connections: order.parallel, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }));
+const patient = { connections: order.parallel, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 };
+const pools = order.servers.map((server) => new Pool(server, patient));
 await Promise.all(pools.flatMap((pool) => Array.from({ length: order.parallel }, () => sender(pool))));
 await Promise.all(pools.map((pool) => pool.close()));

@@ -26,16 +26,17 @@ export type BenchNode = {
   readonly readyMs: number;
 };
 
-export type ClusterOptions = { readonly nodes: 1 | 3; readonly slots?: number; readonly env?: Readonly<Record<string, string>> };
-
 /** A job type of these clusters that takes any payload and does nothing: bench/work.mjs. */
 export const WORK = "work";
+
+export type ClusterOptions = { readonly nodes: 1 | 3; readonly slots?: number; readonly env?: Readonly<Record<string, string>> };
 
 type Started = { readonly id: string; readonly api: string; readonly log: string; readonly child: ChildProcess; readonly atMs: number };
 
 export class BenchCluster {
-  readonly nodes: readonly BenchNode[];
   readonly token = TOKEN;
+  /** As they last started. */
+  nodes: readonly BenchNode[];
   private readonly folder: string;
   private readonly started: Started[];
 
@@ -64,9 +65,10 @@ export class BenchCluster {
     }
   }
 
-  /** The nodes with the leader first. */
+  /** The nodes with the leader first. All must be ready. */
   async leaderFirst(): Promise<readonly BenchNode[]> {
     const response = await fetch(`${this.nodes[0]?.api}/api/v1/cluster`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    if (!response.ok) throw new Error(`who leads was answered ${response.status} ${await response.text()}`);
     const { leader_id: leader } = (await response.json()) as { leader_id: string };
     return this.nodes.toSorted((a, b) => Number(b.id === leader) - Number(a.id === leader));
   }
@@ -79,18 +81,20 @@ export class BenchCluster {
     await gone;
   }
 
-  /** Starts a node that was killed on what it had; resolves at once, when its process is there. */
-  startAgain({ id, api }: BenchNode): Omit<BenchNode, "readyMs"> & { readonly ready: Promise<BenchNode> } {
+  /** Starts a node that was killed on what it had; resolves when it is ready. */
+  async startAgain({ id, api }: BenchNode): Promise<BenchNode> {
     const at = this.started.findIndex((each) => each.id === id);
     const again = startNode(this.folder, id, api, {});
     this.started[at] = again;
-    return { id, api, pid: again.child.pid ?? 0, ready: ready(again) };
+    const node = await ready(again);
+    this.nodes = this.nodes.map((each) => (each.id === id ? node : each));
+    return node;
   }
 
   /** Kills a node and starts it again; resolves when it is ready. */
   async restart(node: BenchNode): Promise<BenchNode> {
     await this.kill(node);
-    return this.startAgain(node).ready;
+    return this.startAgain(node);
   }
 
   dataDir({ id }: { readonly id: string }): string {

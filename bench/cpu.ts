@@ -24,7 +24,7 @@ export function cpuOf(pid: number): Cpu | undefined {
   if (process.platform !== "linux") return undefined;
   const seconds = { core: 0, face: 0, storage: 0, v8: 0 };
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const stat = threadStat(pid, thread);
+    const stat = fileOf(`/proc/${pid}/task/${thread}/stat`);
     if (stat === undefined) continue;
     const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -34,22 +34,23 @@ export function cpuOf(pid: number): Cpu | undefined {
   return seconds;
 }
 
-/** A thread may end between the listing and the reading. */
-function threadStat(pid: number, thread: string): string | undefined {
+/** A thread or process may end between the listing and the reading. */
+function fileOf(path: string): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH")) return undefined;
     throw error;
   }
 }
 
-export type Memory = { readonly residentMib: number; readonly anonymousMib: number };
+/** `fileMib` is backed by files (code, mapped tables), which the system may drop when others need the room; the rest is not. */
+export type Memory = { readonly residentMib: number; readonly anonymousMib: number; readonly sharedMib: number; readonly fileMib: number };
 
-/** Resident memory of a process, and the part of it that no file backs; undefined where /proc does not tell. */
+/** Resident memory of a process; undefined where /proc does not tell, or when the process is gone. */
 export function memoryOf(pid: number): Memory | undefined {
-  if (process.platform !== "linux") return undefined;
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const status = process.platform === "linux" ? fileOf(`/proc/${pid}/status`) : undefined;
+  if (status === undefined) return undefined;
   const mib = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? Number.NaN) / 1024;
-  return { residentMib: mib("VmRSS"), anonymousMib: mib("RssAnon") };
+  return { residentMib: mib("VmRSS"), anonymousMib: mib("RssAnon"), sharedMib: mib("RssShmem"), fileMib: mib("RssFile") };
 }

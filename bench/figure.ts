@@ -36,7 +36,7 @@ export function verdict({ value, aim }: Figure): "met" | "missed" | undefined {
 
 /** Figures that could be read; what this machine does not tell (elsewhere than on Linux) is left out. */
 export function known(figures: readonly (Omit<Figure, "value"> & { readonly value: number | undefined })[]): Figure[] {
-  return figures.flatMap(({ value, ...rest }) => (value === undefined || !Number.isFinite(value) ? [] : [{ ...rest, value: rounded(value) }]));
+  return figures.flatMap(({ value = Number.NaN, ...rest }) => (Number.isFinite(value) ? [{ ...rest, value: rounded(value) }] : []));
 }
 
 /** The same figures as those of one thing among several. */

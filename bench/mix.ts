@@ -34,8 +34,8 @@ const line: Readonly<Record<Kind, Line>> = {
     tail: `,"payload":${PAYLOAD}}\n`,
   },
   ticks: {
-    head: (at) => `{"job_id":"tick-${at}","job_type":"noop","schedule":{"every":"PT1S","anchor":"${instant(EPOCH_MS + ((at * 617) % 1000))}"`,
-    tail: "}}\n",
+    head: (at) => `{"job_id":"tick-${at}","schedule":{"every":"PT1S","anchor":"${instant(EPOCH_MS + ((at * 617) % 1000))}"}`,
+    tail: ',"job_type":"noop"}\n',
   },
   burst: {
     head: (at, atMs) => {

@@ -1,14 +1,17 @@
 // Owns: where processor time goes at a given rate: V8's own profiler in every thread of three nodes, and the functions with the most
-// time of their own in the leader's core thread, a follower's core thread and a face, over the measured span alone.
+// time of their own over the measured span alone, in all threads of all nodes together.
 //   node bench/profile.ts [executions per second] [seconds]
 
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { BenchCluster } from "./cluster.ts";
 import { Ticking } from "./ticking.ts";
+import { watch } from "./window.ts";
+import type { Window } from "./window.ts";
 
-const SHOWN = 16;
+const SHOWN = 30;
+/** What V8 tells of a thread that does nothing. */
+const IDLE: ReadonlySet<string> = new Set(["(idle)", "(root)"]);
 
 type Frame = { readonly functionName: string; readonly url: string; readonly lineNumber: number };
 
@@ -20,50 +23,53 @@ type Profile = {
   readonly timeDeltas: readonly number[];
 };
 
-type Cost = { readonly where: string; readonly share: number };
+/** Microseconds of processor time for each completed execution. */
+export type Cost = { readonly where: string; readonly us: number };
 
-/** Shares of the time between two moments, in microseconds before the profile's end, by function; the idle time is one of them. */
-function costs(profile: Profile, fromUs: number, toUs: number): Cost[] {
+/** Adds the time between two moments, in microseconds before the profile's end, by function. */
+function addCosts(byName: Map<string, number>, profile: Profile, fromUs: number, toUs: number): void {
   const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
-  const byName = new Map<string, number>();
   let atUs = profile.startTime;
-  let total = 0;
   for (let i = 0; i < profile.samples.length; i++) {
     const took = profile.timeDeltas[i] as number;
     atUs += took;
     if (atUs < profile.endTime - fromUs || atUs > profile.endTime - toUs) continue;
     const name = names.get(profile.samples[i] as number) ?? "?";
-    byName.set(name, (byName.get(name) ?? 0) + took);
-    total += took;
+    if (!IDLE.has(name)) byName.set(name, (byName.get(name) ?? 0) + took);
   }
-  return [...byName].map(([where, us]) => ({ where, share: us / total })).toSorted((a, b) => b.share - a.share);
 }
 
+/** "(program)" is native code without a name: sockets, hrtime, structured clone. */
 function nameOf({ functionName, url, lineNumber }: Frame): string {
   const name = functionName === "" ? "(anonymous)" : functionName;
   return url === "" ? name : `${name} ${basename(url)}:${lineNumber + 1}`;
 }
 
-const perSecond = Number(process.argv[2] ?? 10_000);
-const seconds = Number(process.argv[3] ?? 10);
-const folder = mkdtempSync(join(tmpdir(), "pawl-profile-"));
-const cluster = await BenchCluster.start({ nodes: 3, env: { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` } });
-const nodes = await cluster.leaderFirst();
-const window = await new Ticking(cluster, nodes).at(perSecond, seconds);
-const endMs = performance.now();
-await cluster.stop();
-const stopUs = (performance.now() - endMs) * 1000;
-const done = Math.round(window.completedPerSecond);
-process.stdout.write(`${done} executions/s, ${window.lateness.count / seconds} starts/s, lateness p95 ${window.lateness.at(0.95)} s\n`);
-for (const [role, us] of window.cpuUs ?? []) process.stdout.write(`  ${role.padEnd(20)} ${us.toFixed(1)} us/execution\n`);
-for (const file of readdirSync(folder)) {
-  const pid = Number(file.split(".")[3]);
-  const at = nodes.findIndex((node) => node.pid === pid);
-  if (at < 0 || at > 1) continue;
-  const profile = JSON.parse(readFileSync(join(folder, file), "utf8")) as Profile;
-  process.stdout.write(`\n${at === 0 ? "leader" : "a follower"}, thread ${file.split(".")[4]}\n`);
-  for (const { where, share } of costs(profile, stopUs + seconds * 1e6, stopUs).slice(0, SHOWN)) {
-    process.stdout.write(`  ${(100 * share).toFixed(1).padStart(5)} %  ${where}\n`);
+/** Runs three nodes under the profiler at a rate. Costs with the largest first. */
+export async function profiled(perSecond: number, seconds: number): Promise<{ readonly window: Window; readonly costs: readonly Cost[] }> {
+  const folder = mkdtempSync(join(tmpdir(), "pawl-profile-"));
+  try {
+    const env = { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` };
+    const { window, endMs } = await Ticking.with({ nodes: 3, env }, perSecond, seconds * 1000, async ({ cluster, nodes }) => {
+      return { window: await watch(cluster, nodes, seconds), endMs: performance.now() };
+    });
+    const stopUs = (performance.now() - endMs) * 1000;
+    const byName = new Map<string, number>();
+    for (const file of readdirSync(folder)) {
+      addCosts(byName, JSON.parse(readFileSync(join(folder, file), "utf8")) as Profile, stopUs + seconds * 1e6, stopUs);
+    }
+    const executions = window.completedPerSecond * seconds;
+    const costs = [...byName].map(([where, us]) => ({ where, us: us / executions })).toSorted((a, b) => b.us - a.us);
+    return { window, costs };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
-rmSync(folder, { recursive: true, force: true });
+
+if (import.meta.main) {
+  const { window, costs } = await profiled(Number(process.argv[2] ?? 10_000), Number(process.argv[3] ?? 10));
+  const done = Math.round(window.completedPerSecond);
+  process.stdout.write(`${done} executions/s, lateness p95 ${window.lateness.at(0.95)} s\n`);
+  for (const [role, us] of window.cpuUs ?? []) process.stdout.write(`  ${role.padEnd(20)} ${us.toFixed(1)} us/execution\n`);
+  for (const { where, us } of costs.slice(0, SHOWN)) process.stdout.write(`  ${us.toFixed(2).padStart(6)} us  ${where}\n`);
+}

@@ -66,7 +66,8 @@ function fileOf(bench: string): string {
 /** One figure a line, so that what a later run changes can be seen. */
 export function writeRecord(run: Run): string {
   const { figures, ...about } = run;
-  const head = { ...about, loadAfter: loadNow(), date: new Date().toISOString().slice(0, 16) + "Z", commit: commit(), machine: thisMachine() };
+  const date = `${new Date().toISOString().slice(0, 16)}Z`;
+  const head = { ...about, loadAfter: loadNow(), date, commit: commit(), machine: thisMachine() };
   const lines = figures.map((each) => `    ${JSON.stringify(each)}`).join(",\n");
   const text = `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "figures": [\n${lines}\n  ]\n}\n`;
   const file = fileOf(run.bench);

@@ -25,7 +25,7 @@ export type Pair = { readonly before: Scrape; readonly after: Scrape };
 
 export type Percentiles = { readonly count: number; at(share: number): number };
 
-/** Percentiles of a histogram's observations between scrapes, of one or several nodes together: upper bounds of their buckets. */
+/** Percentiles of a histogram's observations between scrapes, of several nodes together: upper bounds of their buckets, NaN of none. */
 export function percentiles(pairs: readonly Pair[], name: string): Percentiles {
   const bounds = new Map<number, number>();
   for (const { before, after } of pairs) {
@@ -38,5 +38,20 @@ export function percentiles(pairs: readonly Pair[], name: string): Percentiles {
   }
   const sorted = [...bounds].toSorted((a, b) => a[0] - b[0]);
   const count = sorted.at(-1)?.[1] ?? 0;
-  return { count, at: (share) => sorted.find(([, below]) => below >= share * count)?.[0] ?? Number.NaN };
+  const at = (share: number): number => sorted.find(([, below]) => below >= share * count)?.[0] ?? Number.NaN;
+  return { count, at: (share) => (count === 0 ? Number.NaN : at(share)) };
+}
+
+/**
+ * The longest observation between scrapes, in milliseconds; NaN of none. A node's longest of all is known exactly, so it is that one if it
+ * came between them, else the upper bound of the highest bucket.
+ */
+export function longestMs(pairs: readonly Pair[], what: string): number {
+  const name = `pawl_longest_${what}_seconds{window="process"}`;
+  const ofNode = (pair: Pair): number => {
+    const longest = pair.after.get(name) ?? 0;
+    return longest > (pair.before.get(name) ?? 0) ? longest : percentiles([pair], `pawl_${what}_seconds`).at(1);
+  };
+  const known = pairs.map(ofNode).filter((each) => !Number.isNaN(each));
+  return known.length === 0 ? Number.NaN : 1000 * Math.max(...known);
 }

@@ -1,37 +1,32 @@
 // Owns: a load that needs no client while it runs: recurring jobs of one second with a no-op handler and even due times.
 
 import { setTimeout as wait } from "node:timers/promises";
-import type { BenchCluster, BenchNode } from "./cluster.ts";
-import { createJobs } from "./load.ts";
-import { watch } from "./window.ts";
-import type { Window } from "./window.ts";
+import { load } from "./bulkload.ts";
+import { BenchCluster } from "./cluster.ts";
+import type { BenchNode, ClusterOptions } from "./cluster.ts";
 
-const ANCHOR_MS = Date.UTC(2026, 0, 1);
-const CLIENTS = 64;
-const WARM_UP_S = 5;
-
-/** The n-th job's due times lie n times 617 milliseconds beyond the anchor's: even over the second, in no order. */
-function everySecond(at: number): unknown {
-  const anchor = new Date(ANCHOR_MS + ((at * 617) % 1000)).toISOString();
-  return { job_id: `tick-${at}`, job_type: "noop", schedule: { every: "PT1S", anchor } };
-}
+const WARM_UP_MS = 5_000;
 
 export class Ticking {
   readonly cluster: BenchCluster;
+  /** The leader first. */
   readonly nodes: readonly BenchNode[];
-  private jobs = 0;
 
-  constructor(cluster: BenchCluster, nodes: readonly BenchNode[]) {
+  private constructor(cluster: BenchCluster, nodes: readonly BenchNode[]) {
     this.cluster = cluster;
     this.nodes = nodes;
   }
 
-  /** Adds jobs up to `perSecond` of them, lets the cluster settle and watches it. */
-  async at(perSecond: number, seconds: number): Promise<Window> {
-    const from = this.jobs;
-    await createJobs(this.cluster, this.nodes, perSecond - from, CLIENTS, (at) => everySecond(from + at));
-    this.jobs = perSecond;
-    await wait(Math.min(WARM_UP_S, seconds) * 1000);
-    return watch(this.cluster, this.nodes, seconds);
+  /** A cluster with `perSecond` such jobs, which it has run for a while when `run` begins. */
+  static async with<T>(options: ClusterOptions, perSecond: number, warmUpMs: number, run: (ticking: Ticking) => Promise<T>): Promise<T> {
+    const cluster = await BenchCluster.start(options);
+    try {
+      const nodes = await cluster.leaderFirst();
+      await load(cluster, nodes, { kind: "ticks", count: perSecond });
+      await wait(Math.min(WARM_UP_MS, warmUpMs));
+      return await run(new Ticking(cluster, nodes));
+    } finally {
+      await cluster.stop();
+    }
   }
 }

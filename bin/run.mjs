@@ -1,4 +1,4 @@
-// Runs one of the project's own tasks under the pinned Node: `node bin/run.mjs test|check|sim|mutants|chaos|bench|bench:peers [arguments]`.
+// Runs one of the project's own tasks under the pinned Node: `node bin/run.mjs test|check|sim|mutants|chaos|bench|bench:docs|bench:peers [arguments]`.
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join, dirname } from "node:path";
@@ -25,6 +25,7 @@ const tasks = {
   mutants: () => [node, [join(root, "test", "mutants", "main.ts"), ...rest]],
   chaos: () => [node, [join(root, "test", "chaos", "main.ts"), ...rest]],
   bench: () => [node, [join(root, "bench", "main.ts"), ...rest]],
+  "bench:docs": () => [node, [join(root, "bench", "docs.ts")]],
   "bench:peers": () => [node, [join(root, "bench", "peers", "main.ts"), ...rest]],
 };
 
