@@ -1,17 +1,21 @@
 // Owns: Pawl as a side of the comparison: one or three real nodes on loopback, jobs through the bulk route, handlers in the nodes' own
-// processes. What happened is read from /metrics: completions as the leader applied them, lateness as the nodes count it.
+// processes. That all is done is read from the leader's /metrics: completions as it applied them.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Pool } from "undici";
 import { BenchCluster } from "../cluster.ts";
 import type { BenchNode } from "../cluster.ts";
-import { createJobs } from "../load.ts";
-import { growth, percentiles, scrape } from "../scrape.ts";
-import type { Scrape } from "../scrape.ts";
+import { scrape } from "../scrape.ts";
 import { inBatches, range } from "./batches.ts";
+import { socketOf } from "./handler.ts";
 import type { Place, Seen, Server, Side } from "./side.ts";
+import { type Noted, seenOf } from "./tally.ts";
 
 const SLOTS = 4_096;
 const LINES = 5_000;
@@ -20,7 +24,6 @@ const ANCHOR_MS = Date.UTC(2026, 0, 1);
 const POLL_MS = 20;
 const COMPLETED = 'pawl_executions_total{status="completed"}';
 const PLUGIN = `handled=${fileURLToPath(new URL("handler.ts", import.meta.url))}`;
-const LATENESS = "pawl_start_lateness_seconds";
 
 function version(): string {
   const file = new URL("../../package.json", import.meta.url);
@@ -48,17 +51,20 @@ class PawlServer implements Server {
   /** The leader first. */
   private readonly nodes: readonly BenchNode[];
   private readonly pools: readonly Pool[];
-  private before: readonly Scrape[] = [];
+  /** Folder of the handlers' sockets. */
+  private readonly notes: string;
 
-  private constructor(cluster: BenchCluster, nodes: readonly BenchNode[]) {
+  private constructor(cluster: BenchCluster, nodes: readonly BenchNode[], notes: string) {
     this.cluster = cluster;
     this.nodes = nodes;
+    this.notes = notes;
     this.pools = nodes.map(({ api }) => new Pool(api, { connections: PARALLEL, pipelining: 1 }));
   }
 
   static async start(nodes: 1 | 3): Promise<PawlServer> {
-    const cluster = await BenchCluster.start({ nodes, slots: SLOTS, env: { PAWL_PLUGINS: PLUGIN } });
-    return new PawlServer(cluster, await cluster.leaderFirst());
+    const notes = mkdtempSync(join(tmpdir(), "pawl-notes-"));
+    const cluster = await BenchCluster.start({ nodes, slots: SLOTS, env: { PAWL_PLUGINS: PLUGIN, BENCH_NOTES: notes } });
+    return new PawlServer(cluster, await cluster.leaderFirst(), notes);
   }
 
   async submit(count: number, dueAtMs: (at: number) => number): Promise<void> {
@@ -84,15 +90,8 @@ class PawlServer implements Server {
     });
   }
 
-  /** Bounds of buckets that lie a tenth apart: what is told is never less than what was. */
   async seen(): Promise<Seen> {
-    const after = await Promise.all(this.nodes.map((node) => scrape(this.cluster, node)));
-    const pairs = after.map((each, at) => ({ before: this.before[at] ?? new Map<string, number>(), after: each }));
-    this.before = after;
-    const { at } = percentiles(pairs, LATENESS);
-    const leader = pairs[0];
-    const handled = leader === undefined ? 0 : growth(leader.before, leader.after, COMPLETED);
-    return { handled, lateness: { p50Ms: at(0.5) * 1_000, p95Ms: at(0.95) * 1_000, maxMs: at(1) * 1_000 } };
+    return seenOf(await Promise.all(this.nodes.map(({ pid }) => notesOf(socketOf(this.notes, pid)))));
   }
 
   place(): Place {
@@ -103,6 +102,7 @@ class PawlServer implements Server {
   async stop(): Promise<void> {
     await Promise.all(this.pools.map((pool) => pool.destroy()));
     await this.cluster.stop();
+    rmSync(this.notes, { recursive: true, force: true });
   }
 
   /** Spreads requests over the nodes; each ends the comparison unless all its lines were taken. */
@@ -113,16 +113,12 @@ class PawlServer implements Server {
       const pool = this.pools[Math.floor(from / lines) % this.pools.length] as Pool;
       const body = range(from, to, line).join("");
       const answer = await pool.request({ path: "/api/v1/jobs/batch?results=errors", method: "POST", headers, body });
-      const text = await answer.body.text();
-      if (answer.statusCode === 405) return this.createEach(body);
-      const last = text.trimEnd().split("\n").at(-1) ?? "";
+      const last = (await answer.body.text()).trimEnd().split("\n").at(-1) ?? "";
       const { done, submitted } = JSON.parse(last) as { done?: boolean; submitted?: number };
       if (done !== true || submitted !== to - from) throw new Error(`a bulk request was answered ${answer.statusCode} ${last}`);
     });
-  }
-  /** For a build without the bulk route: one create a request. */
-  private async createEach(body: string): Promise<void> {
-    const jobs = body.trimEnd().split("\n").map((line): unknown => JSON.parse(line));
-    await createJobs(this.cluster, this.nodes, jobs.length, 128, (at) => jobs[at]);
-  }
+  }}
+
+async function notesOf(socket: string): Promise<Noted> {
+  return JSON.parse(await text(connect(socket))) as Noted;
 }
