@@ -39,7 +39,8 @@ import { Steward } from "./steward.ts";
 import { timed } from "./timings.ts";
 import { WakeTimer } from "./waketimer.ts";
 
-const APPLY_PER_TURN_MAX_BYTES = 4 * 1024 * 1024;
+/** About 15,000 executions, each a due time and a result: some 50 ms of a turn, for who has to catch up. */
+const APPLY_PER_TURN_MAX_BYTES = 1024 * 1024;
 const NOTHING = new Uint8Array(0);
 
 export class Replica {

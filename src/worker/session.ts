@@ -14,6 +14,7 @@ import { specOf } from "../jobs/definition.ts";
 import { findDefinition } from "../jobs/definitionrows.ts";
 import { ResultWriter, resultOutcome } from "../jobs/items.ts";
 import { liveState } from "../jobs/livetable.ts";
+import type { ClassSpec } from "../jobs/spec.ts";
 import type { State } from "../jobs/state.ts";
 import { limits } from "../limits.ts";
 import type { ResultBatch, StartBatch, StartDetails, StopBatch } from "./types.ts";
@@ -82,6 +83,8 @@ export class WorkerSession {
   private readonly running = new Map<number, { readonly token: number; void: boolean }>();
   private readonly finished = new Map<number, Finished>();
   private arrivals: number[] = [];
+  /** What ended in this call and was not sent yet: thousands may wait for their entry meanwhile, which need not be looked through. */
+  private fresh: number[] = [];
   private leaving = false;
   private reconcile: { readonly term: number; readonly session: number; readonly index: number } | undefined;
 
@@ -242,21 +245,21 @@ export class WorkerSession {
     const alive = this.session !== 0 && nowMs < this.leaseUntilMs;
     const startable: number[] = [];
     for (const slot of new Set(this.arrivals)) {
+      if (live.session[slot] !== this.session || !this.state.occupies(slot)) continue;
       const sequence = live.sequence[slot] as number;
       const token = live.token[slot] as number;
-      if (!this.owns(sequence, token)) continue;
       if (alive && live.state[slot] === liveState.running && this.isDefined(slot)) startable.push(slot);
       else this.finish(sequence, token, resultOutcome.notStarted, 0, 0, "");
     }
     this.arrivals = [];
     this.handOver(startable);
-    this.resend(nowMs, limits.resultResendMs);
+    this.sendFresh(nowMs);
   }
 
   /** The pinned definition is here, if one is needed (H12). */
   private isDefined(slot: number): boolean {
     const { live } = this.state;
-    const needed = needsDetails(this.state, slot);
+    const needed = needsDetails(this.state.classOfLive(slot));
     return !needed || findDefinition(this.state, live.job[slot] as number, live.version[slot] as number) !== undefined;
   }
 
@@ -285,19 +288,33 @@ export class WorkerSession {
         batch.errors?.[i] ?? "",
       );
     }
-    this.resend(nowMs, limits.resultResendMs);
+    this.sendFresh(nowMs);
   }
 
   private finish(sequence: number, token: number, outcome: number, startAtMs: number, endAtMs: number, error: string): void {
     this.finished.set(sequence, { token, outcome, startAtMs, endAtMs, error, sentAtMs: Number.NEGATIVE_INFINITY });
+    this.fresh.push(sequence);
+  }
+
+  private sendFresh(nowMs: number): void {
+    const { fresh } = this;
+    if (fresh.length === 0) return;
+    this.fresh = [];
+    this.send(fresh, nowMs);
   }
 
   /** Sends the results that were not sent in the last `olderMs`. */
   private resend(nowMs: number, olderMs: number): void {
-    if (this.finished.size === 0) return;
+    const due: number[] = [];
+    for (const [sequence, result] of this.finished) if (nowMs - result.sentAtMs >= olderMs) due.push(sequence);
+    if (due.length > 0) this.send(due, nowMs);
+  }
+
+  private send(sequences: readonly number[], nowMs: number): void {
     const writer = new ResultWriter();
-    for (const [sequence, result] of this.finished) {
-      if (nowMs - result.sentAtMs < olderMs) continue;
+    for (const sequence of sequences) {
+      const result = this.finished.get(sequence);
+      if (!result) continue;
       if (nowMs !== Number.POSITIVE_INFINITY) result.sentAtMs = nowMs;
       writer.add(sequence, result.token, result.outcome, result.startAtMs, result.endAtMs, 0, result.error);
     }
@@ -306,8 +323,7 @@ export class WorkerSession {
 }
 
 /** A no-op without payload runs from the columns alone. */
-function needsDetails(state: State, slot: number): boolean {
-  const spec = state.classOfLive(slot);
+function needsDetails(spec: ClassSpec): boolean {
   return spec.jobType !== "noop" || spec.hasPayload;
 }
 
@@ -337,7 +353,7 @@ function startBatch(state: State, slots: readonly number[], notAfterMs: number):
     batch.scheduledAtMs[i] = live.scheduledAtMs[slot] as number;
     batch.timeoutsMs[i] = spec.timeoutMs;
     batch.types[i] = type;
-    batch.details[i] = needsDetails(state, slot) ? detailsOf(state, slot) : undefined;
+    batch.details[i] = needsDetails(spec) ? detailsOf(state, slot) : undefined;
   }
   return batch;
 }
