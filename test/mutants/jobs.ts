@@ -213,7 +213,7 @@ export const jobs: readonly Mutant[] = [
   }),
   mutant("H4e", "a due time beyond the bound of live executions has no record", jobsTimelines, {
     file: "src/jobs/applyitems.ts",
-    find: '    recordUnrun(state, job, ending.skipped, atMs, atMs, 1, "capacity");\n',
+    find: '  recordUnrun(state, job, ending.skipped, atMs, atMs, 1, "capacity");\n',
     put: "",
   }),
   mutant("H5a", "a start does not raise the counter of tokens", jobsExecutions, {
