@@ -18,6 +18,8 @@ const PREFIX = "x/";
 /** Sorts behind every key with the prefix. */
 const END = "x0";
 const STORE = "state";
+/** So many keys more than are asked for are gathered before those behind are left out. */
+const CUT_EVERY = 1_024;
 
 export class ColdRows {
   private readonly kv: Kv;
@@ -64,7 +66,7 @@ export class ColdRows {
       const rows = await this.kv.page({ ...stored(from), limit: asked });
       const last = rows.length < asked ? undefined : (rows.at(-1) as [string, Uint8Array])[0].slice(PREFIX.length);
       // From here to the end of the turn the sets cannot change, so rows and sets fit together (X2).
-      out.push(...this.merged(rows, from, last));
+      out.push(...this.merged(rows, from, last, asked));
       if (last === undefined) break;
       from = { ...range, gte: undefined, gt: last };
     }
@@ -106,18 +108,43 @@ export class ColdRows {
     this.sum = this.nextSum;
   }
 
-  /** Stored rows with the sets laid over them, up to and including `last`. */
-  private merged(rows: readonly [string, Uint8Array][], range: ColdRange, last: string | undefined): [string, Uint8Array][] {
+  /** Stored rows with the sets laid over them, up to and including `last`. Of more than `limit` rows some behind the first ones lack. */
+  private merged(
+    rows: readonly [string, Uint8Array][], range: ColdRange, last: string | undefined, limit: number,
+  ): [string, Uint8Array][] {
     const found = new Map<string, Uint8Array>();
-    for (const [storedKey, value] of rows) found.set(keyOf(storedKey), unsealed(STORE, storedKey, value));
+    for (const [storedKey, value] of rows) {
+      const key = keyOf(storedKey);
+      const whole = unsealed(STORE, storedKey, value);
+      if (!this.active.has(key) && !this.frozen.has(key)) found.set(key, whole);
+    }
+    for (const key of this.firstPut(range, last, limit)) found.set(key, (this.active.get(key) ?? this.frozen.get(key)) as Uint8Array);
+    return [...found].sort(([a], [b]) => compareUtf8(a, b));
+  }
+
+  /**
+   * The first keys of a range up to `last` that the sets put. They may hold a hundred thousand in the range: what lies behind the first ones
+   * is left out as they are gone through, since to sort them all took 50 ms and more of one turn.
+   */
+  private firstPut(range: ColdRange, last: string | undefined, limit: number): string[] {
+    let first: string[] = [];
+    let bound = last;
+    const prefix = sharedPrefix(range);
+    const cut = (): void => {
+      first = first.sort(compareUtf8).slice(0, limit);
+      if (first.length === limit) bound = first[limit - 1];
+    };
     for (const changes of [this.frozen, this.active]) {
       for (const [key, value] of changes) {
-        if (!within(key, range) || (last !== undefined && compareUtf8(key, last) > 0)) continue;
-        if (value === undefined) found.delete(key);
-        else found.set(key, value);
+        if (value === undefined || !key.startsWith(prefix)) continue;
+        if (!within(key, range) || (bound !== undefined && compareUtf8(key, bound) > 0)) continue;
+        if (changes === this.frozen && this.active.has(key)) continue;
+        first.push(key);
+        if (first.length >= limit + CUT_EVERY) cut();
       }
     }
-    return [...found].sort(([a], [b]) => compareUtf8(a, b));
+    cut();
+    return first;
   }
 }
 
@@ -134,6 +161,14 @@ function stored({ gt, gte, lt }: ColdRange): Omit<KvRange, "limit"> {
 function within(key: string, { gt, gte, lt }: ColdRange): boolean {
   if (gt !== undefined ? compareUtf8(key, gt) <= 0 : gte !== undefined && compareUtf8(key, gte) < 0) return false;
   return lt === undefined || compareUtf8(key, lt) < 0;
+}
+
+/** What every key of the range begins with. */
+function sharedPrefix({ gt, gte, lt = "" }: ColdRange): string {
+  const lower = gt ?? gte ?? "";
+  let length = 0;
+  while (length < lower.length && lower[length] === lt[length]) length++;
+  return lower.slice(0, length);
 }
 
 /** Order of the UTF-8 bytes of two well-formed texts: that of UTF-16 units, except that surrogates come after all others. */

@@ -56,8 +56,8 @@ it("a sweep leaves turns to others, and says that there is more (H11)", async ()
   const rows = new Map<string, Uint8Array>();
   const state = stateOver(rows);
   const count = limits.keysPerSweepMax + 5;
-  for (let i = 0; i < count; i++)
-    rememberKey(state, { scope: `key-${i}`, bodyHash: "b" }, { kind: "done", status: "submitted", jobId: "j", sequence: undefined, index: i });
+  const reply = { kind: "done", status: "submitted", jobId: "j", sequence: undefined, index: 1 } as const;
+  for (let i = 0; i < count; i++) rememberKey(state, { scope: `key-${i}`, bodyHash: "b" }, reply);
   state.elapsedMs = limits.keyGenerations * HOUR_MS;
   turnKeys(state);
   const page = async ({ limit }: { limit: number }): Promise<[string, Uint8Array][]> => {

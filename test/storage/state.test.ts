@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { limits } from "../../src/limits.ts";
+import { compareUtf8 } from "../../src/storage/coldrows.ts";
 import { noHistory } from "../../src/storage/historymarks.ts";
 import { encodeDelta, encodePage, encodeSummary, keys } from "../../src/storage/checkpointformat.ts";
 import { StateStore } from "../../src/storage/state.ts";
@@ -142,6 +143,36 @@ test("a deletion of rows that fill a page does not end the page early", async ()
   for (let i = 0; i < 40; i++) cold.del(`k${i + 10}`);
   const rows = await cold.page({ limit: 4 });
   assert.deepEqual(rows.map(([key]) => key), ["k50", "k51", "k52", "k53"]);
+});
+
+test("pages of cold rows are those of a plain table, however many rows are stored, frozen and new", async () => {
+  const random = randomOf(20261121);
+  const rig = await Rig.make(1);
+  const { cold } = rig.replica.store;
+  const table = new Map<string, Uint8Array>();
+  const change = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      const key = `${["a/", "b/", "b/\uffee", "c/"][Math.floor(random() * 4)]}${Math.floor(random() * 3_000)}`;
+      const isPut = random() < 0.7;
+      if (isPut) table.set(key, Uint8Array.of(i & 0xff));
+      else table.delete(key);
+      if (isPut) cold.put(key, Uint8Array.of(i & 0xff));
+      else cold.del(key);
+    }
+  };
+  change(3_000);
+  rig.checkpoint();
+  change(6_000);
+  rig.replica.freeze();
+  change(6_000);
+  const keys = [...table.keys()].sort(compareUtf8);
+  for (const [gt, lt] of [["", "~"], ["b/", "b0"], ["b/1", "b/2"], ["b/", "b/\u{1f600}"], ["a/5", "c/1"], ["d", "e"]] as const) {
+    for (const limit of [1, 10, 1_000, 20_000]) {
+      const wanted = keys.filter((key) => compareUtf8(key, gt) > 0 && compareUtf8(key, lt) < 0).slice(0, limit);
+      const rows = await cold.page({ gt, lt, limit });
+      assert.deepEqual(rows, wanted.map((key) => [key, table.get(key)]), `${limit} behind ${gt}`);
+    }
+  }
 });
 
 test("a checkpoint above the durable log is a bug (S2, H8d)", async () => {
