@@ -123,8 +123,8 @@ export class ColdRows {
   }
 
   /**
-   * The first keys of a range up to `last` that the sets put. They may hold a hundred thousand in the range: what lies behind the first ones
-   * is left out as they are gone through, since to sort them all took 50 ms and more of one turn.
+   * The first keys of a range up to `last` that the sets put. They may hold a hundred thousand in the range: what lies behind the first
+   * ones is left out as they are gone through, since to sort them all took 50 ms and more of one turn.
    */
   private firstPut(range: ColdRange, last: string | undefined, limit: number): string[] {
     let first: string[] = [];
