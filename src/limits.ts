@@ -134,6 +134,8 @@ export const limits = {
   forgetKeysMax: 1_000,
   scrubPageRows: 1_024,
   dataFilesOpenMax: 64,
+  /** Of a file that was removed, at once. */
+  fileFreeSliceBytes: 32 * MIB,
   storageSliceBytes: MIB,
   storageRowCostBytes: 512,
   storagePageRows: 16,

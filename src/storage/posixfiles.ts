@@ -2,16 +2,17 @@
 // (F1) A sync covers the bytes, and the directory entries of files and folders made since the last one.
 // (F2) A file with appends that were not synced keeps its descriptor: a write error is then reported to the sync that follows.
 // (F3) After an error nothing is tried again: what the file holds is unknown then, and the process ends.
-// (F4) To free the blocks of a large file takes long: a removed file is out of the way at once, by another name, and freed beside the loop.
-//      If that fails, or the process ends before, it is listed again, by that name.
+// (F4) To free the blocks of a large file takes long: a removed file is out of the way at once, by another name, and freed beside the loop
+//      (freeing.ts). If that fails, or the process ends before, the next process lists it, by that name.
 
 import { closeSync, fdatasync, fsync, ftruncateSync, mkdirSync, openSync, readSync } from "node:fs";
-import { readdirSync, renameSync, statSync, unlink, writeSync } from "node:fs";
+import { readdirSync, renameSync, statSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { PawlError, assert, messageOf } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import type { Files } from "./disk.ts";
+import { Freeing } from "./freeing.ts";
 
 const syncData = promisify(fdatasync);
 const syncAll = promisify(fsync);
@@ -23,8 +24,9 @@ export class PosixFiles implements Files {
   private readonly open = new Map<string, OpenFile>();
   /** Directories with entries that were not synced. */
   private readonly changed = new Set<string>();
-  /** Names that removed files have until they are freed (F4). */
-  private readonly freeing = new Set<string>();
+  /** Names of removed files, until they are freed or for good (F4). */
+  private readonly removed = new Set<string>();
+  private readonly freeing = new Freeing();
 
   constructor(root: string) {
     this.root = root;
@@ -94,7 +96,7 @@ export class PosixFiles implements Files {
     const path = join(this.root, folder);
     if (statSync(path, { throwIfNoEntry: false }) === undefined) return [];
     return readdirSync(path, { withFileTypes: true })
-      .filter((each) => each.isFile() && !this.freeing.has(folder + each.name))
+      .filter((each) => each.isFile() && !this.removed.has(folder + each.name))
       .map((each) => folder + each.name)
       .sort();
   }
@@ -106,10 +108,9 @@ export class PosixFiles implements Files {
     this.open.delete(name);
     const freed = `${name}.removed`;
     renameSync(join(this.root, name), join(this.root, freed));
-    this.freeing.add(freed);
-    unlink(join(this.root, freed), (error) => {
-      if (error === null) this.freeing.delete(freed);
-    });
+    this.removed.add(freed);
+    const gone = this.freeing.free(join(this.root, freed));
+    void gone.then(() => this.removed.delete(freed), () => undefined);
     this.changed.add(dirname(join(this.root, name)));
   }
 
