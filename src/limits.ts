@@ -275,7 +275,13 @@ export const limits = {
   bulkLingerMs: 5_000,
   bulkRetryMinMs: 20,
   bulkRetryMaxMs: 1_000,
-  bulkPatienceMs: 20_000,
+  bulkPatienceMs: 10_000,
+  /** An import: its requests at once, and how often one is tried at all servers. */
+  importGroupLines: 4_096,
+  importRequestsDefault: 4,
+  importRequestsMax: 16,
+  importRoundsMax: 12,
+  importErrorsShown: 100,
 
   // Command line.
   /** One Ctrl-C may reach a process twice, from the terminal and passed on by its launcher. */

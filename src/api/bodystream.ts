@@ -14,6 +14,7 @@ export class BodyStream {
   private hasBroken = false;
   private isStopped = false;
   private wake: () => void = () => undefined;
+  private readonly onReadable = (): void => this.wake();
 
   constructor(source: Readable, system: System) {
     this.source = source;
@@ -23,7 +24,7 @@ export class BodyStream {
       this.isOver = true;
       this.wake();
     };
-    source.on("readable", () => this.wake());
+    source.on("readable", this.onReadable);
     // HTTP/2 ends a body that was broken off, and says so beside it.
     source.once("end", () => over("aborted" in source && source.aborted === true));
     source.once("error", () => over(true));
@@ -62,11 +63,12 @@ export class BodyStream {
 
   /** To be called when the answer is complete: what still comes is dropped for a while, so that the sender can read the answer. */
   leave(): void {
-    if (this.isStopped && this.isOver) return;
+    const { source } = this;
     this.stop();
     if (this.isOver) return;
-    const end = this.system.after(limits.bulkLingerMs, () => this.source.destroy());
-    this.source.once("close", () => end.cancel());
-    this.source.resume();
+    const end = this.system.after(limits.bulkLingerMs, () => source.destroy());
+    source.once("close", () => end.cancel());
+    // Nothing flows to nobody while someone listens for what is there.
+    source.off("readable", this.onReadable).resume();
   }
 }

@@ -15,7 +15,7 @@ async function send(api: Api, { method, path, headers, body, signal }: Transport
     const request = { method, url: path, headers: { ...headers }, payloadAsStream: true };
     const response = await api.inject({
       ...request,
-      ...(body === undefined ? {} : { payload: body }),
+      ...(body === undefined ? {} : { payload: typeof body === "string" ? body : Buffer.from(body) }),
       ...(signal === undefined ? {} : { signal }),
     });
     const stream = response.stream();

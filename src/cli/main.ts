@@ -6,13 +6,6 @@ import type { ExitCode } from "./exitcodes.ts";
 import { realSystem } from "../system.ts";
 import { run } from "./program.ts";
 
-async function readInput(): Promise<string> {
-  process.stdin.setEncoding("utf8");
-  let text = "";
-  for await (const part of process.stdin) text += String(part);
-  return text;
-}
-
 // A reader that has seen enough (`pawl job ls | head`) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
@@ -25,7 +18,7 @@ function end(code: ExitCode): never {
   process.exit(code);
 }
 
-const io = { stdout: process.stdout, stderr: process.stderr, env: process.env, system: realSystem, readInput };
+const io = { stdout: process.stdout, stderr: process.stderr, env: process.env, system: realSystem, input: () => process.stdin };
 const code = await run(process.argv.slice(2), io, {
   onSignal: (signals, then) => {
     let heardAtMs = Number.NEGATIVE_INFINITY;

@@ -19,8 +19,8 @@ export type Io = {
   readonly stderr: Sink;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly system: System;
-  /** All of standard input, read on demand. */
-  readonly readInput: () => Promise<string>;
+  /** Standard input, read on demand. */
+  readonly input: () => AsyncIterable<Uint8Array>;
 };
 
 export type Style = Parameters<typeof styleText>[0];

@@ -15,6 +15,8 @@ export type ClientCall = {
   /** Path and query below the server, like "/api/v1/jobs". */
   readonly path: string;
   readonly body?: unknown;
+  /** A body of NDJSON, instead of `body`. */
+  readonly lines?: Uint8Array | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** True for what changes state; it is sent with an Idempotency-Key. */
   readonly change?: boolean;
@@ -29,7 +31,8 @@ export type CallerOptions = {
   readonly system: System;
 };
 
-type Read<T> = (response: TransportResponse) => Promise<T>;
+/** Returns a PawlError for a refusal that is said within an answer: it counts like one that is said by its status. */
+type Read<T> = (response: TransportResponse) => Promise<T | PawlError>;
 
 /** What another server, or the same one a little later, may answer differently. */
 const worthRetrying: ReadonlySet<ErrorCode> = new Set([
@@ -62,11 +65,11 @@ export class Caller {
 
   private async tryOnce<T>(call: ClientCall, key: string | undefined, read: Read<T>): Promise<T | PawlError> {
     const { servers, token, transport } = this.options;
-    const { method, path, signal } = call;
-    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const { method, path, signal, lines } = call;
+    const body = lines ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
     const headers = {
       authorization: `Bearer ${token}`,
-      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(body === undefined ? {} : { "content-type": lines === undefined ? "application/json" : "application/x-ndjson" }),
       ...(key === undefined ? {} : { "idempotency-key": key }),
       ...call.headers,
     };

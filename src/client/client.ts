@@ -8,11 +8,12 @@ import type { System } from "../system.ts";
 import { Caller, textOf } from "./caller.ts";
 import type { ClientCall } from "./caller.ts";
 import { sentEvents } from "./eventstream.ts";
+import { importLines, linesOf } from "./import.ts";
 import { TransportError, networkTransport } from "./transport.ts";
 import type { Transport } from "./transport.ts";
 import type {
-  CancelledExecution, ChangeOptions, Changed, Cluster, Execution, ExecutionFilter, Job, JobChange, JobFilter, ListedJob, NewJob, NewMember,
-  Node, Output, Page, PageOptions, PawlEvent, Preview, PreviewedSchedule, ReadOptions, Triggered,
+  CancelledExecution, ChangeOptions, Changed, Cluster, Execution, ExecutionFilter, ImportOptions, ImportProgress, Job, JobChange, JobFilter,
+  ListedJob, NewJob, NewMember, Node, Output, Page, PageOptions, PawlEvent, Preview, PreviewedSchedule, ReadOptions, Triggered,
 } from "./types.ts";
 
 const API = "/api/v1";
@@ -79,6 +80,12 @@ function jobCalls(caller: Caller, json: Json) {
     resume: (jobId: string, options?: ChangeOptions) => change<Changed<"resumed">>("POST", path(jobId, "/resume"), options),
     trigger: (jobId: string, options?: ChangeOptions) => change<Triggered>("POST", path(jobId, "/trigger"), options),
     get: (jobId: string, read: ReadOptions = {}) => json<Job>({ method: "GET", path: path(jobId, queryOf(read)) }),
+    /** Submits many jobs, each on its own, and yields how far it is; what stops it is thrown, to go on from the last cursor. */
+    import: (jobs: Iterable<NewJob> | AsyncIterable<NewJob>, options: ImportOptions = {}): AsyncGenerator<ImportProgress, void> =>
+      importLines(caller, linesOf(jobs), options),
+    /** As `import`, with a text that has a job on each line. */
+    importLines: (text: AsyncIterable<Uint8Array>, options: ImportOptions = {}): AsyncGenerator<ImportProgress, void> =>
+      importLines(caller, text, options),
     /** All jobs that fit, fetched page by page while they are read. */
     list: (filter: JobFilter = {}) => pages<ListedJob>(caller, `${API}/jobs`, filter),
     page: (filter: JobFilter & PageOptions = {}) => page<ListedJob>(caller, `${API}/jobs`, filter),

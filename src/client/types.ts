@@ -42,6 +42,20 @@ export type JobChange = {
 /** Needs schedule_time or schedule. Without job_id the server makes one. */
 export type NewJob = JobChange & { job_type: string; job_id?: string; namespace?: string; paused?: boolean };
 
+export type ImportOptions = {
+  /** Under which nothing is done twice for about a day; without it the lines themselves say whether they came before. */
+  idempotencyKey?: string | undefined;
+  /** Lines at the beginning of the list that are done, as an earlier import said by its cursor. */
+  from?: number | undefined;
+  /** Requests at once, 4 when absent. */
+  parallel?: number | undefined;
+  /** Ends the import when the requests under way are answered. */
+  signal?: AbortSignal | undefined;
+};
+export type RefusedLine = { line: number; code: string; message: string; field?: string | undefined };
+/** Everything up to line `cursor`, with `bytes` of text, is done or refused; the other fields are what came with this step. */
+export type ImportProgress = { cursor: number; bytes: number; submitted: number; refused: number; errors: readonly RefusedLine[] };
+
 export type ListedJob = {
   job_id: string;
   job_type: string;

@@ -21,7 +21,7 @@ import { parseCron } from "../../src/schedule/schedule.ts";
 import { NOW_MS, folder, stillSystem } from "./helpers.ts";
 
 const paint = painter({
-  stdout: { write: () => undefined }, stderr: { write: () => undefined }, env: {}, system: stillSystem, readInput: async () => "",
+  stdout: { write: () => undefined }, stderr: { write: () => undefined }, env: {}, system: stillSystem, input: async function* () {},
 });
 
 function event(type: string, more: Partial<LiveEvent> = {}): LiveEvent {

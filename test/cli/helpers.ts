@@ -45,7 +45,9 @@ export async function ranWith(argv: readonly string[], { env = {}, isTTY = false
     stderr: { isTTY, write: (text: string) => (said.stderr += text) },
     env: { HOME: "/nonexistent", ...env },
     system: stillSystem,
-    readInput: async () => input,
+    input: async function* () {
+      yield Buffer.from(input);
+    },
   };
   const none = (): void => undefined;
   const code = await run(argv, io, { onSignal: none, onInputEnd: none, exitNow: none, ...parts });

@@ -61,7 +61,7 @@ async function shownUntil(
     text += part;
     if (isEnough(text)) ending.abort();
   };
-  const io = { stdout: { write, isTTY, rows: 20 }, stderr: { write }, env: {}, system: stillSystem, readInput: async () => "" };
+  const io = { stdout: { write, isTTY, rows: 20 }, stderr: { write }, env: {}, system: stillSystem, input: async function* () {} };
   const none = (): void => undefined;
   const context: Context = {
     io, out: output(io), exit: none, complain: none, onSignal: none, onInputEnd: none, exitNow: none,

@@ -24,7 +24,7 @@ test("colours only on a terminal and without NO_COLOR (O1)", () => {
   const red = "\u001b[31mx\u001b[39m";
   const sink = { write: () => undefined };
   const paint = (isTTY: boolean | undefined, env: Record<string, string>): string =>
-    painter({ stdout: { ...sink, isTTY }, stderr: sink, env, system: stillSystem, readInput: async () => "" })("red", "x");
+    painter({ stdout: { ...sink, isTTY }, stderr: sink, env, system: stillSystem, input: async function* () {} })("red", "x");
   assert.deepEqual([paint(true, {}), paint(true, { NO_COLOR: "" })], [red, red]);
   assert.deepEqual([paint(true, { NO_COLOR: "1" }), paint(undefined, {})], ["x", "x"]);
 });
@@ -36,7 +36,7 @@ test("texts from elsewhere lose their control characters (O2)", () => {
 
 test("columns stand under their heads, painted or not", () => {
   const sink = { write: () => undefined, isTTY: true };
-  const paint = painter({ stdout: sink, stderr: sink, env: {}, system: stillSystem, readInput: async () => "" });
+  const paint = painter({ stdout: sink, stderr: sink, env: {}, system: stillSystem, input: async function* () {} });
   const lines = tableLines(paint, ["A", "LONG"], [[paint("red", "wide cell"), "x"], ["y", "z"]]).map(stripVTControlCharacters);
   assert.deepEqual(lines, ["A          LONG", "wide cell  x", "y          z"]);
 });

@@ -23,7 +23,7 @@ function contextOf(exits: number[], told: unknown[]): Context {
     return { cancel: () => undefined };
   };
   const system = { ...stillSystem, after };
-  const io = { stdout: sink, stderr: sink, env: {}, system, readInput: async () => "" };
+  const io = { stdout: sink, stderr: sink, env: {}, system, input: async function* () {} };
   const none = (): void => undefined;
   return {
     io, out: output(io), exit: none, complain: (error) => void told.push(error), onSignal: none, onInputEnd: none,

@@ -6,6 +6,7 @@ import type { Context, GlobalOptions } from "../context.ts";
 import { jobBody } from "../jobbody.ts";
 import type { JobFlags } from "../jobbody.ts";
 import { executionTable, fieldTable, jobTable } from "../views.ts";
+import { addImport } from "./import.ts";
 import { addExecutionFilter, executionFilterOf } from "./executionfilter.ts";
 import type { ExecutionOptions } from "./executionfilter.ts";
 import { addLimit, limitOf, pageSize, showFirst } from "./paging.ts";
@@ -17,6 +18,7 @@ type Flags = GlobalOptions & JobFlags & { readonly key?: string };
 export function addJob(program: Command, context: Context): void {
   const job = program.command("job").description("submit, change and look at jobs");
   addAdd(job, context);
+  addImport(job, context);
   addUpdate(job, context);
   addList(job, context);
   addHistory(job, context);
@@ -76,7 +78,13 @@ function addUpdate(job: Command, context: Context): void {
 }
 
 function inputs(argv: readonly string[], { io }: Context) {
-  return { argv, nowMs: io.system.wallMs(), readInput: io.readInput };
+  return { argv, nowMs: io.system.wallMs(), readInput: () => wholeText(io.input()) };
+}
+
+async function wholeText(input: AsyncIterable<Uint8Array>): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of input) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
 }
 
 /** The flags that submitting and changing share. */
