@@ -45,6 +45,7 @@ export async function benchBurst(scale: Scale, { jobs = 1_000_000 }: BenchOption
         { figure: "executions in the history", value: order.executions, unit: "executions", aim: `>= ${count}` },
         { figure: "starts that were compared: all were due", value: order.compared, unit: "starts" },
         { figure: "starts out of order", value: order.overtaken, unit: "starts", aim: "<= 0" },
+        { figure: "elections", value: window.elections, unit: "terms" },
         { figure: "lateness p50", value: latenessMs(window, 0.5), unit: "ms" },
         { figure: "lateness, largest", value: latenessMs(window, 1), unit: "ms" },
         { figure: "log write, longest", value: window.longestWriteMs, unit: "ms" },

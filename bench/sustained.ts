@@ -107,6 +107,7 @@ function rateFigures({ perSecond, seconds }: Plan, window: Window): Figure[] {
     { figure: "for", value: seconds, unit: "s" },
     { figure: "completed", value: window.completedPerSecond, unit: "/s", aim: `>= ${Math.floor(0.98 * perSecond)}` },
     { figure: "skipped, missed, failed or unknown", value: window.otherEndings, unit: "executions" },
+    { figure: "elections", value: window.elections, unit: "terms" },
   ]);
 }
 
@@ -139,6 +140,6 @@ function roleFigures({ cpuUs }: Window): Figure[] {
 /** Costs of a short run of the same rate under V8's profiler, which costs some itself. */
 async function costFigures({ perSecond }: Plan, seconds: number): Promise<Figure[]> {
   const { costs } = await profiled(perSecond, seconds);
-  const cost = { figure: "own processor time", unit: "us/execution" };
+  const cost = { figure: "own time", unit: "us/execution" };
   return known(costs.slice(0, COSTS_SHOWN).map(({ where, us }) => ({ of: where, ...cost, value: us })));
 }

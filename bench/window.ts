@@ -15,6 +15,8 @@ export type Window = {
   readonly completedPerSecond: number;
   /** Executions that ended in any other way. */
   readonly otherEndings: number;
+  /** Terms that began: none while the leader stays. */
+  readonly elections: number;
   readonly lateness: Percentiles;
   readonly logWrite: Percentiles;
   readonly longestWriteMs: number;
@@ -70,6 +72,7 @@ function windowOf(before: Reading, after: Reading, memory: Peak): Window {
     seconds,
     completedPerSecond: completed / seconds,
     otherEndings: others.reduce((sum, each) => sum + each, 0),
+    elections: Math.max(...pairs.map((pair) => growth(pair.before, pair.after, "pawl_term"))),
     lateness: percentiles(pairs, "pawl_start_lateness_seconds"),
     logWrite: percentiles(pairs, "pawl_log_write_seconds"),
     longestWriteMs: longestMs(pairs, "log_write"),
@@ -113,7 +116,7 @@ const LOOP_MAX_AIM_MS = 200;
 
 export function loopFigures({ coreLoop, longestLoopMs }: Window): Figure[] {
   return known([
-    { figure: "core loop delay p99", value: coreLoop.at(0.99) * 1000, unit: "ms", aim: `<= ${LOOP_P99_AIM_MS}` },
+    { figure: "core loop delay p99", value: Math.min(coreLoop.at(0.99) * 1000, longestLoopMs), unit: "ms", aim: `<= ${LOOP_P99_AIM_MS}` },
     { figure: "core loop delay, longest", value: longestLoopMs, unit: "ms", aim: `<= ${LOOP_MAX_AIM_MS}` },
   ]);
 }
