@@ -4,8 +4,14 @@
 //      for each slice also keeps the pace of the disk.
 
 import { open, unlink } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
 import { limits } from "../limits.ts";
+
+/** An open file, as far as it is cut down. */
+export interface Shrinkable {
+  stat(): Promise<{ readonly size: number }>;
+  truncate(length: number): Promise<void>;
+  sync(): Promise<void>;
+}
 
 export class Freeing {
   private last: Promise<void> = Promise.resolve();
@@ -28,7 +34,7 @@ async function freeFile(path: string): Promise<void> {
 }
 
 /** Down to one slice (R1). */
-export async function shrink(file: Pick<FileHandle, "stat" | "truncate" | "sync">): Promise<void> {
+export async function shrink(file: Shrinkable): Promise<void> {
   for (let { size } = await file.stat(); size > limits.fileFreeSliceBytes; ) {
     size -= limits.fileFreeSliceBytes;
     await file.truncate(size);

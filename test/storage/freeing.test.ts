@@ -18,7 +18,7 @@ async function shrunk(size: number): Promise<string[]> {
     truncate: async (to: number) => void done.push(String(to)),
     sync: async () => void done.push("sync"),
   };
-  await shrink(file as unknown as Parameters<typeof shrink>[0]);
+  await shrink(file);
   return done;
 }
 
