@@ -55,8 +55,11 @@ function plan(changed: Partial<BenchFlags> = {}): BenchPlan {
   return planOf({ ...flags, ...changed }, 0.5);
 }
 
+/** Which single submissions are refused, where a list breaks off, whether nothing can be removed. */
+type Options = { readonly refuse?: (id: string) => boolean; readonly breaks?: (id: string) => boolean; readonly keep?: boolean };
+
 /** Jobs and executions in memory; each execution completes when it is due, 7 ms late. */
-function cluster(system: System, options: { readonly refuse?: (id: string) => boolean; readonly keep?: boolean } = {}) {
+function cluster(system: System, options: Options = {}) {
   const jobs = new Map<string, NewJob>();
   const cancelled: string[] = [];
   const said: string[] = [];
@@ -75,6 +78,13 @@ function cluster(system: System, options: { readonly refuse?: (id: string) => bo
         jobs.set(job.job_id ?? "", job);
         return { status: "submitted", job_id: job.job_id };
       },
+      import: async function* (list: Iterable<NewJob>) {
+        for (const job of list) {
+          if (options.breaks?.(job.job_id ?? "") === true) throw new PawlError("no_quorum", "alone");
+          jobs.set(job.job_id ?? "", job);
+        }
+        yield { submitted: jobs.size, refused: 0 };
+      },
       cancel: async (jobId: string) => {
         if (options.keep === true) throw new PawlError("no_quorum", "alone");
         if (!jobs.delete(jobId)) throw new PawlError("not_found", "no such job");
@@ -92,7 +102,7 @@ test("one-shots are sent at the rate and their lateness is read; schedules are r
   const system = new MovingSystem();
   const made = cluster(system);
   const { shots, schedules, ended, removed, left } = await measure(plan({ schedules: "3", payload: "300" }), made.parts);
-  assert.deepEqual([shots.begun, shots.latencyMs.length, schedules?.latencyMs.length], [20, 20, 3]);
+  assert.deepEqual([shots.begun, shots.latencyMs.length, schedules?.submitted], [20, 20, 3]);
   assert.deepEqual([ended.completed, ended.others, new Set(ended.latenessMs)], [20, 0, new Set([7])]);
   assert.deepEqual([removed, left.size, made.cancelled.length], [3, 0, 3]);
   assert.ok(made.cancelled.every((id) => id.startsWith(`${plan().prefix}-daily-`)));
@@ -115,6 +125,12 @@ test("after a break what was made is removed, and nothing more is made", async (
   assert.ok(shots.latencyMs.length < 12, `${shots.latencyMs.length} were sent`);
   assert.equal(made.jobs.size, ended.completed, "only what has ended is there");
   assert.equal(made.cancelled.length, 4 + shots.latencyMs.length - ended.completed);
+});
+
+test("a list that breaks off is removed as far as it was sent, and what broke it is thrown", async () => {
+  const made = cluster(new MovingSystem(), { breaks: (id) => id.endsWith("-3") });
+  await assert.rejects(measure(plan({ schedules: "9" }), made.parts), { code: "no_quorum" });
+  assert.deepEqual([made.jobs.size, made.cancelled.length], [0, 3]);
 });
 
 test("what cannot be removed is told", async () => {

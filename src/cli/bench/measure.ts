@@ -5,7 +5,7 @@
 import { PawlError } from "../../base/errors.ts";
 import { formatInstant } from "../../base/time.ts";
 import type { ErrorCode } from "../../base/errors.ts";
-import type { Client, Execution } from "../../client/index.ts";
+import type { Client, Execution, NewJob } from "../../client/index.ts";
 import { limits } from "../../limits.ts";
 import type { System } from "../../system.ts";
 import { callAll, pause } from "./crew.ts";
@@ -29,8 +29,17 @@ export type Ended = {
   readonly latenessMs: readonly number[];
 };
 
+/** Schedules that were submitted as a list. */
+export type Listed = {
+  readonly submitted: number;
+  readonly refused: number;
+  /** No job beyond the first so many was sent. */
+  readonly begun: number;
+  readonly tookMs: number;
+};
+
 export type Measured = {
-  readonly schedules: Called | undefined;
+  readonly schedules: Listed | undefined;
   readonly shots: Called;
   readonly ended: Ended;
   readonly removed: number;
@@ -44,7 +53,7 @@ type Made = { readonly schedules: number; readonly shots: number };
 export async function measure(plan: BenchPlan, parts: BenchParts): Promise<Measured> {
   const { client, system, signal, said } = parts;
   const beganMs = system.wallMs();
-  const schedules = plan.schedules === 0 ? undefined : await schedule(plan, parts);
+  const schedules = plan.schedules === 0 ? undefined : await listed(plan, parts);
   said(`submitting ${plan.count} one-shots, ${plan.perSecond} a second`);
   const call = (at: number): Promise<unknown> => client.jobs.submit(shot(plan, at, system.wallMs()));
   const shots = await callAll(system, { count: plan.count, callers: plan.clients, perSecond: plan.perSecond, signal, call });
@@ -54,10 +63,25 @@ export async function measure(plan: BenchPlan, parts: BenchParts): Promise<Measu
   return { schedules, shots, ended: results, ...(await removed(plan, parts, made, ended)) };
 }
 
-function schedule(plan: BenchPlan, { client, system, signal, said }: BenchParts): Promise<Called> {
+/** When the list breaks off, what was sent of it is removed before that is told. */
+async function listed(plan: BenchPlan, parts: BenchParts): Promise<Listed> {
+  const { client, system, signal, said } = parts;
   said(`submitting ${plan.schedules} daily schedules`);
-  const call = (at: number): Promise<unknown> => client.jobs.submit(daily(plan, at, system.wallMs()));
-  return callAll(system, { count: plan.schedules, callers: plan.clients, signal, call });
+  const sinceMs = system.monotonicMs();
+  let [submitted, refused, begun] = [0, 0, 0];
+  function* jobs(): Generator<NewJob> {
+    while (begun < plan.schedules && !signal.aborted) yield daily(plan, begun++, system.wallMs());
+  }
+  try {
+    for await (const step of client.jobs.import(jobs(), { signal })) {
+      submitted += step.submitted;
+      refused += step.refused;
+    }
+  } catch (error) {
+    await removed(plan, parts, { schedules: begun, shots: 0 }, new Set());
+    throw error;
+  }
+  return { submitted, refused, begun, tookMs: system.monotonicMs() - sinceMs };
 }
 
 /** What became of the one-shots, looked at until all have ended or it takes too long. Adds the ids of those that have ended. */

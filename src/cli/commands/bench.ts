@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { PawlError } from "../../base/errors.ts";
 import type { Called } from "../bench/crew.ts";
 import { measure } from "../bench/measure.ts";
-import type { Measured } from "../bench/measure.ts";
+import type { Listed, Measured } from "../bench/measure.ts";
 import { planOf } from "../bench/plan.ts";
 import type { BenchFlags, BenchPlan } from "../bench/plan.ts";
 import type { Context, GlobalOptions } from "../context.ts";
@@ -59,7 +59,7 @@ function figuresOf(plan: BenchPlan, { schedules, shots, ended, removed, left }: 
   return {
     prefix,
     asked: { rate: perSecond, duration_ms: durationMs, payload_bytes: payloadBytes, clients },
-    ...(schedules === undefined ? {} : { schedules: submittedOf(schedules) }),
+    ...(schedules === undefined ? {} : { schedules: listedOf(schedules) }),
     submitted: submittedOf(shots),
     executions: { completed: ended.completed, others: ended.others },
     lateness: latencyOf(ended.latenessMs),
@@ -68,9 +68,17 @@ function figuresOf(plan: BenchPlan, { schedules, shots, ended, removed, left }: 
   };
 }
 
+function listedOf({ submitted, refused, tookMs }: Listed): object {
+  return { jobs: submitted, per_second: perSecondOf(submitted, tookMs), refused };
+}
+
 function submittedOf({ latencyMs, refused, tookMs }: Called): Submitted {
-  const perSecond = tookMs > 0 ? tenths((latencyMs.length * 1000) / tookMs) : 0;
-  return { jobs: latencyMs.length, per_second: perSecond, refused: Object.fromEntries(refused), ...latencyOf(latencyMs) };
+  const { length } = latencyMs;
+  return { jobs: length, per_second: perSecondOf(length, tookMs), refused: Object.fromEntries(refused), ...latencyOf(latencyMs) };
+}
+
+function perSecondOf(count: number, tookMs: number): number {
+  return tookMs > 0 ? tenths((count * 1000) / tookMs) : 0;
 }
 
 /** Empty where there is nothing to tell of. */
