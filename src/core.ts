@@ -44,6 +44,7 @@ async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): 
     transport: { send: (to, lane, message) => links?.send(to, lane, message) ?? false },
     clusterIdKnown: (id) => links?.setClusterId(id),
     setPeers: (peers, index) => links?.setPeers(peers, index),
+    openLinks: async () => links?.start(),
     closeLinks: async () => links?.close(),
     timings,
     threadMetrics: () => thread.text(),
@@ -67,10 +68,7 @@ async function run(options: CoreOptions, port: NonNullable<typeof parentPort>): 
     },
   });
   port.on("message", (message: FaceToCore) => host.receive(message));
-  await host
-    .open()
-    .then(() => links.start())
-    .catch((error: unknown) => host.fail(error instanceof Error ? error : new Error(String(error))));
+  await host.open().catch((error: unknown) => host.fail(error instanceof Error ? error : new Error(String(error))));
 }
 
 assert(parentPort !== null, "src/core.ts runs as a worker thread of src/node.ts");

@@ -13,7 +13,6 @@ import type { StoredMembership } from "../storage/checkpointformat.ts";
 import type { ColdRows } from "../storage/coldrows.ts";
 import type { Disk } from "../storage/disk.ts";
 import { HistoryStore } from "../storage/history.ts";
-import type { HistoryMarks } from "../storage/historymarks.ts";
 import type { RaftLog } from "../storage/log.ts";
 import type { StateStore } from "../storage/state.ts";
 import { HistoryScrub } from "../storage/historyscrub.ts";
@@ -23,14 +22,17 @@ import type { Wheel } from "../wheel/wheel.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { LogBounds } from "./checkpointer.ts";
 import { DiskSpace } from "./diskspace.ts";
+import { LogWriter } from "./logwriter.ts";
 import { encodePlace } from "./members.ts";
 import type { Pace } from "./pace.ts";
 import type { ReplicaEvents, Transport } from "./parts.ts";
 import { Queries } from "./queries.ts";
 import { Replica } from "./replica.ts";
 import { Scrubber } from "./scrubber.ts";
-import { openStored } from "./stored.ts";
+import { findStored } from "./stored.ts";
+import type { FoundStored, Stored } from "./stored.ts";
 import { Timings } from "./timings.ts";
+import { Voter } from "./voter.ts";
 
 export type AssembleOptions = {
   readonly id: string;
@@ -52,6 +54,8 @@ export type AssembleOptions = {
   readonly timings?: Timings;
   /** What this build understands: ownVersions, unless a test has another one. */
   readonly versions?: Versions;
+  /** The node votes from here on; of its state only the scalars are known. The rest goes on when this resolves. */
+  votes(voter: Voter, found: FoundStored): Promise<void>;
   /** What a member that is linked says of itself. */
   capabilitiesOf(id: string): Capabilities | undefined;
 };
@@ -73,10 +77,13 @@ export type Assembled = {
 
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const { id, birth, system, disk, transport, events, capacity, logBounds, pace, timings = new Timings() } = options;
-  const openHistory = (marks: HistoryMarks): HistoryStore => HistoryStore.open(disk.files, 0, marks);
-  const stored = await openStored(disk, capacity, (run) => system.soon(run), openHistory, options.versions);
-  const { log, stage, store, cold, state, wheel, history } = stored;
+  const found = await findStored(disk, capacity, (run) => system.soon(run), options.versions);
+  const { log, stage, store, cold, state, wheel } = found;
   const raft = raftOf(options, log, state.appliedIndex, store.restored?.membership);
+  const writer = new LogWriter(log, () => system.monotonicMs(), timings.logWrite);
+  const voter = new Voter({ raft, writer, transport, system, fatal: (error) => events.fatal(error) });
+  events.members(raft.circle());
+  const { history, close: closeStored } = await voting(options, voter, found);
   const consensus = {
     membershipAt: (index: number) => storedMembership(raft, index),
     slowestHealthyMatch: () => raft.slowestHealthyMatch(),
@@ -94,7 +101,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   await space.watch();
   const { retentionDays, capabilitiesOf } = options;
   const housekeeping = { self: id, pace, state, raft, history, cold, retentionDays, capabilitiesOf };
-  const parts = { id, birth, system, raft, log, state, wheel, transport, checkpointer, snapshots, space, housekeeping, timings };
+  const parts = { id, birth, system, raft, writer, voter, state, wheel, transport, checkpointer, snapshots, space, housekeeping, timings };
   const replica = new Replica(parts, events);
   const scrubs = [new StateScrub(store), new LogScrub(log), new HistoryScrub(history)];
   const scrubber = new Scrubber(system, pace, scrubs, (error) => replica.fail(error));
@@ -104,9 +111,20 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     space.stop();
     await scrubber.stop();
     await checkpointer.idle();
-    await stored.close();
+    await closeStored();
   };
   return { replica, queries, checkpointer, history, log, store, cold, space, scrubber, wheel, timings, close };
+}
+
+/** The rows are loaded while the node takes part already as far as it can. */
+async function voting({ disk, votes }: AssembleOptions, voter: Voter, found: FoundStored): Promise<Stored<HistoryStore>> {
+  try {
+    await votes(voter, found);
+    return await found.load((marks) => HistoryStore.open(disk.files, 0, marks));
+  } catch (error) {
+    voter.stop();
+    throw error;
+  }
 }
 
 /** No bytes while the members are not known. */

@@ -4,6 +4,7 @@
 import { assert, BugError, messageOf, PawlError } from "../base/errors.ts";
 import type { Change, ClusterView, MembershipRequest } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
+import type { NodeRegistry } from "../jobs/nodes.ts";
 import type { System } from "../system.ts";
 import { formatAddress } from "../base/address.ts";
 import { readAddress } from "../net/address.ts";
@@ -24,6 +25,8 @@ import { bytesOf, sendable } from "./port.ts";
 import type { ChangeOutcome, CoreOptions, CoreToFace, FaceToCore } from "./port.ts";
 import { timed } from "./timings.ts";
 import type { Timings } from "./timings.ts";
+import type { FoundStored } from "./stored.ts";
+import type { Voter } from "./voter.ts";
 
 export type HostParts = Pick<AssembleOptions, "system" | "disk" | "transport"> & {
   readonly options: CoreOptions;
@@ -31,6 +34,8 @@ export type HostParts = Pick<AssembleOptions, "system" | "disk" | "transport"> &
   readonly clusterIdKnown: (id: string) => void;
   /** Who is linked with from now on, by the log's entry at `index`. */
   readonly setPeers: (peers: readonly PeerAddress[], index: number) => void;
+  /** Listens for the other nodes and dials them. Rejects with PawlError("config") when its address cannot be used. */
+  readonly openLinks: () => Promise<void>;
   readonly closeLinks: () => Promise<void>;
   readonly timings: Timings;
   /** What the thread tells of itself beside what the core does. */
@@ -46,6 +51,10 @@ export class Host {
   private readonly parts: HostParts;
   private readonly system: System;
   private assembled: Assembled | undefined;
+  /** What hears the other nodes while a state is loaded, and who belongs to the cluster as far as that state tells. */
+  private voter: Voter | undefined;
+  private nodes: NodeRegistry | undefined;
+  private linked = false;
   private session: WorkerSession | undefined;
   private outcomes: ChangeOutcome[] = [];
   private readonly peers = new Map<string, LinkIdentity>();
@@ -99,6 +108,7 @@ export class Host {
       pace: usualPace,
       retentionDays: options.retentionDays,
       timings: this.parts.timings,
+      votes: (voter, found) => this.votes(voter, found),
       capabilitiesOf: (id) => this.peers.get(id)?.capabilities,
       events: {
         fatal: (error) => this.fail(error),
@@ -113,12 +123,22 @@ export class Host {
     });
   }
 
+  /** Elections need not wait for the state to be loaded. */
+  private async votes(voter: Voter, { state }: FoundStored): Promise<void> {
+    this.voter = voter;
+    this.nodes = state.nodes;
+    if (!this.linked) await this.parts.openLinks();
+    this.linked = true;
+    this.log("info", `votes from here on; loads the state of index ${state.appliedIndex}`);
+  }
+
   private begin(assembled: Assembled, session: WorkerSession): void {
     this.assembled = assembled;
     this.backups = this.backupsOf(assembled);
     this.committedAtOpening = assembled.replica.raft.status().commit;
     this.noteClusterId();
     assembled.replica.start(session);
+    this.voter = undefined;
   }
 
   /** A snapshot took the place of state and log: another replica goes on from there. Running work and links go on meanwhile. */
@@ -217,7 +237,8 @@ export class Host {
     if (message[0] === "logs?")
       return this.parts.post({ kind: "find_logs", peer: from, id: Number(message[1]), executionId: String(message[2]) });
     if (message[0] === "logs!") return this.logsCame(from, message);
-    this.assembled?.replica.receive(from, message);
+    if (this.assembled) this.assembled.replica.receive(from, message);
+    else this.voter?.receive(from, message);
   }
 
   private logsCame(from: string, message: readonly unknown[]): void {
@@ -230,7 +251,7 @@ export class Host {
 
   /** The newest incarnation of a node that the log tells of: an older one is a wiped or copied data directory. */
   knownIncarnation(node: string): number | undefined {
-    return this.assembled?.replica.state.nodes.find(node)?.incarnation;
+    return this.nodes?.find(node)?.incarnation;
   }
 
   linkUp(peer: string, identity: LinkIdentity): void {
@@ -245,7 +266,8 @@ export class Host {
       this.logAsks.delete(id);
       this.parts.post({ kind: "logs", id: asked.id, parts: undefined });
     }
-    this.assembled?.replica.linkLost(peer);
+    if (this.assembled) this.assembled.replica.linkLost(peer);
+    else this.voter?.linkLost(peer);
     this.log("warn", `lost the link to ${peer}`);
   }
 

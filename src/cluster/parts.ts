@@ -8,9 +8,10 @@ import type { Wheel } from "../wheel/wheel.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import type { DiskSpace } from "./diskspace.ts";
 import type { HousekeepingParts } from "./housekeeping.ts";
-import type { LogDisk } from "./logwriter.ts";
+import type { LogWriter } from "./logwriter.ts";
 import type { SnapshotParts } from "./snapshots.ts";
 import type { Timings } from "./timings.ts";
+import type { Voter } from "./voter.ts";
 
 export interface Transport {
   /** False when the frame was dropped: not connected, or too much is waiting. */
@@ -23,7 +24,8 @@ export type ReplicaParts = {
   readonly birth: number;
   readonly system: System;
   readonly raft: Raft;
-  readonly log: LogDisk;
+  readonly writer: LogWriter;
+  readonly voter: Voter;
   readonly state: State;
   readonly wheel: Wheel;
   readonly transport: Transport;

@@ -27,7 +27,7 @@ import { Freshness } from "./freshness.ts";
 import { decodeFrame, encodeFrame, laneOf } from "./frames.ts";
 import type { Frame } from "./frames.ts";
 import { Leadership } from "./leadership.ts";
-import { LogWriter } from "./logwriter.ts";
+import type { LogWriter } from "./logwriter.ts";
 import { isLater, Proposals } from "./proposals.ts";
 import type { Answering, ForwardId, Order } from "./proposals.ts";
 import { HistoryFetch } from "./historyfetch.ts";
@@ -81,7 +81,7 @@ export class Replica {
     this.proposals = new Proposals(parts.birth, (change) => parts.space.refusal(change));
     this.reads = new Reads(parts.raft);
     this.lastTurnMs = parts.system.monotonicMs();
-    this.writer = new LogWriter(parts.log, () => parts.system.monotonicMs(), parts.timings.logWrite);
+    this.writer = parts.writer;
     this.snapshots = new Snapshots(parts.snapshots, {
       send: (to, message) => this.send(to, { kind: "snapshot", message }),
       wake: () => this.wake(),
@@ -107,9 +107,11 @@ export class Replica {
     this.state.watcher = this.watcher();
   }
 
-  /** Begins to take part. The worker session is made by the caller, since it runs on the caller's executors. */
+  /** Takes over from the voter, with the leader that it found. The session is made by the caller, since it runs on its executors. */
   start(session: WorkerSession): void {
     this.session = session;
+    this.parts.voter.handOver(this);
+    if (this.raft.status().leader !== undefined) this.roleChanged(this.parts.system.monotonicMs());
     this.membersChanged(this.raft.circle());
     this.wake();
   }
@@ -157,7 +159,7 @@ export class Replica {
           this.contact.heardLeader(nowMs);
           const commit = frame.message.kind === "append" ? frame.message.commit : frame.message.leaderCommit;
           this.freshness.heard(commit, frame.message.term, nowMs);
-          this.freshen();
+          this.freshness.applied(this.state.appliedIndex, (index) => this.raft.term(index));
         }
         return;
       case "change":
@@ -179,12 +181,8 @@ export class Replica {
     }
   }
 
-  private freshen(): void {
-    this.freshness.applied(this.state.appliedIndex, (index) => this.raft.term(index));
-  }
-
+  /** A copy of a frame is dropped: a change that was refused must not be tried again behind its caller's back (I11). */
   private forwarded(from: string, { id, change, key, bytes }: Extract<Frame, { kind: "change" }>): void {
-    // A copy of a frame: a change that was refused must not be tried again behind its caller's back (I11).
     if (!isLater(id, this.passedOn.get(from))) return;
     this.passedOn.set(from, id);
     const answer: Answering = (outcome) => void this.send(from, { kind: "answer", id, outcome });
@@ -320,7 +318,7 @@ export class Replica {
     for (const entry of entries) timed(this.parts.timings.apply, this.parts.system, () => this.applyOne(entry, nowMs));
     this.raft.applied(this.state.appliedIndex);
     this.reads.applied(this.state.appliedIndex);
-    this.freshen();
+    this.freshness.applied(this.state.appliedIndex, (index) => this.raft.term(index));
     this.events.events();
     if (this.state.appliedIndex < commit) this.wake();
   }

@@ -83,16 +83,15 @@ export class Judge {
     this.executions = new Executions(this.target);
   }
 
-  /** A node was opened: its memory is new, its disk is what it is. */
-  opened(node: SimNode): void {
-    const { assembled, process } = node;
-    if (!assembled) return;
-    demand(!node.mustBeFound, "I5", `the data of ${node.id} was damaged, and it was opened all the same`);
-    const { raft, state } = assembled.replica;
-    const log: DiskView = assembled.log;
-    this.invariants.restarted(node.id, state.appliedIndex);
+  /** A node takes part from here on: its memory is new, its disk is what it is. */
+  votes(node: SimNode): void {
+    const { voting, process } = node;
+    if (!voting) return;
+    demand(node.mustBeFound !== "before it votes", "I5", `the log of ${node.id} was damaged, and it votes all the same`);
+    const { raft } = voting.voter;
+    const log: DiskView = voting.log;
+    this.invariants.restarted(node.id, voting.appliedIndex);
     this.watched.set(node.id, { turns: -1, writes: -1, checkedIndex: -1 });
-    this.counts(state, node.id);
     this.observed.set(node.id, {
       id: node.id,
       get status() {
@@ -117,6 +116,14 @@ export class Judge {
     });
   }
 
+  /** Its state is loaded. */
+  opened(node: SimNode): void {
+    const { assembled } = node;
+    if (!assembled) return;
+    demand(node.mustBeFound === "no", "I5", `the data of ${node.id} was damaged, and it was opened all the same`);
+    this.counts(assembled.replica.state, node.id);
+  }
+
   /** The node's disk was replaced by an empty one. */
   wiped(node: SimNode): void {
     this.invariants.wiped(node.id);
@@ -131,11 +138,11 @@ export class Judge {
 
   /** After every event at a node; between its turns and the ends of its writes nothing of it shows. */
   afterEvent(node: SimNode): void {
-    const { assembled } = node;
+    const { assembled, voting } = node;
     const watched = this.watched.get(node.id);
-    if (!assembled || !watched) return;
-    const { turns } = assembled.replica.stats;
-    const { writes } = assembled.replica.writer.stats;
+    if (!voting || !watched) return;
+    const turns = voting.voter.stats.heard + (assembled?.replica.stats.turns ?? 0);
+    const { writes } = voting.voter.writer.stats;
     if (turns === watched.turns && writes === watched.writes) return;
     watched.turns = turns;
     watched.writes = writes;
@@ -143,8 +150,9 @@ export class Judge {
   }
 
   private afterTurn(node: SimNode, watched: Watched): void {
-    const { state, raft } = (node.assembled as NonNullable<typeof node.assembled>).replica;
     this.invariants.observe(this.observed.get(node.id) as Observed, this.observed);
+    if (node.assembled === undefined) return;
+    const { state, raft } = node.assembled.replica;
     while (this.reference.state.appliedIndex < state.appliedIndex) {
       const index = this.reference.state.appliedIndex + 1;
       this.commit(raft.entriesToApply(index, index, 1)[0] as Entry);

@@ -5,12 +5,15 @@ import { PawlError } from "../../src/base/errors.ts";
 import { assemble } from "../../src/cluster/assemble.ts";
 import type { Assembled } from "../../src/cluster/assemble.ts";
 import type { Pace } from "../../src/cluster/pace.ts";
+import type { FoundStored } from "../../src/cluster/stored.ts";
+import type { Voter } from "../../src/cluster/voter.ts";
 import type { Answered, Consistency, Query } from "../../src/jobs/views.ts";
 import { ownVersions } from "../../src/jobs/versions.ts";
 import type { Versions } from "../../src/jobs/versions.ts";
 import { limits } from "../../src/limits.ts";
 import type { Circle } from "../../src/raft/types.ts";
 import type { Capabilities } from "../../src/net/identity.ts";
+import type { RaftLog } from "../../src/storage/log.ts";
 import type { System } from "../../src/system.ts";
 import { WorkerSession } from "../../src/worker/session.ts";
 import type { ResultBatch } from "../../src/worker/types.ts";
@@ -39,9 +42,11 @@ export type DiskWeather = {
   failRate: number;
   /** What is not answered any more. */
   hung: "none" | "write" | "sync" | "all";
+  /** So long the rows of a state take to load. */
+  loadMs: number;
 };
 
-export const calmDisk: DiskWeather = { writeMs: 1, stallRate: 0, stallMs: 0, failRate: 0, hung: "none" };
+export const calmDisk: DiskWeather = { loadMs: 0, writeMs: 1, stallRate: 0, stallMs: 0, failRate: 0, hung: "none" };
 
 export interface NodeHooks {
   /** What a node that is linked says of itself. */
@@ -49,6 +54,8 @@ export interface NodeHooks {
   started(seen: StartSeen): void;
   /** The node ended itself, or could not be opened. */
   fatal(node: SimNode, error: Error): void;
+  /** It votes from here on, be its state loaded or not. */
+  votes?(node: SimNode): void;
   opened(node: SimNode): void;
   /** A frame leaves the node. */
   sent(node: SimNode, to: string, message: readonly unknown[]): void;
@@ -76,9 +83,9 @@ export class SimNode {
   fuseAtStart = Number.POSITIVE_INFINITY;
   /** What its build understands, from the next start on. */
   versions: Versions = ownVersions;
-  /** Its data was damaged; an open must find it, or what serves it may; found so, it stays down. */
+  /** Its data was damaged; an open must find it, that of the log before it votes, or what serves it may; found so, it stays down. */
   damaged = false;
-  mustBeFound = false;
+  mustBeFound: "no" | "before it votes" | "before it opens" = "no";
   /** Damage that no open sees: what is stored under these keys now, until something else is. */
   unread: { readonly store: string; readonly values: ReadonlyMap<string, string> } | undefined;
   /** The same of a file of the history. */
@@ -92,6 +99,8 @@ export class SimNode {
   process: Process | undefined;
   simFace: SimFace | undefined;
   assembled: Assembled | undefined;
+  /** What it takes part with from its start on, and what it takes part with before its state is loaded. */
+  voting: { readonly voter: Voter; readonly log: RaftLog; readonly appliedIndex: number } | undefined;
   private session: WorkerSession | undefined;
   starting = false;
   heard: Heard[] = [];
@@ -183,13 +192,14 @@ export class SimNode {
     this.storage = new SimStorage(seeded(Math.floor(this.world.random() * 2 ** 32)));
     this.founders = [];
     this.blankTerm = term;
-    this.damaged = this.mustBeFound = this.lost = false;
+    this.damaged = this.lost = false;
+    this.mustBeFound = "no";
     this.unread = undefined;
   }
 
   private membersAre({ index, ids }: Circle): void {
     const gone = this.network.goBy(this.id, index, [...ids]);
-    for (const peer of gone) this.assembled?.replica.linkLost(peer);
+    for (const peer of gone) this.linkLost(peer);
     this.hooks.unlinked?.(this, gone);
   }
 
@@ -223,6 +233,7 @@ export class SimNode {
       pace,
       retentionDays: RETENTION_DAYS,
       versions: this.versions,
+      votes: (voter, found) => this.votes(process, voter, found),
       capabilitiesOf: (id) => this.hooks.capabilitiesOf?.(id),
     });
   }
@@ -231,6 +242,7 @@ export class SimNode {
   private async replace(process: Process, system: System, disk: SimDisk): Promise<void> {
     const { assembled, session } = this;
     this.assembled = undefined;
+    this.voting = undefined;
     this.unread = undefined;
     try {
       await assembled?.close();
@@ -247,6 +259,27 @@ export class SimNode {
     this.hooks.opened(this);
   }
 
+  /** What comes from the other nodes is heard from here on; loading the state takes a moment at times. */
+  private async votes(process: Process, voter: Voter, { log, state }: FoundStored): Promise<void> {
+    const { world, disk } = this;
+    this.voting = { voter, log, appliedIndex: state.appliedIndex };
+    this.hooks.votes?.(this);
+    this.network.attach(this.id, (from, message, sentMs) => {
+      if (!process.alive) return;
+      const receive = (): void => {
+        if (isFromLeader(message)) this.hear(sentMs);
+        if (this.assembled) this.assembled.replica.receive(from, message);
+        else this.voting?.voter.receive(from, message);
+        if (message[0] !== "r") world.promised();
+      };
+      if (process.pausedUntilMs > world.nowMs) world.at(0, receive, process);
+      else world.inside(process, receive);
+    });
+    if (disk.loadMs === 0) return;
+    this.hooks.fault(this, "slow load");
+    await new Promise<void>((resolve) => void world.at(disk.loadMs, resolve, process));
+  }
+
   private takePart(process: Process, system: System, { replica }: Assembled): void {
     const { world } = this;
     const report = (batch: ResultBatch): void => this.assembled?.replica.results(batch);
@@ -257,19 +290,14 @@ export class SimNode {
       start: (batch) => face.start(batch),
       stop: (batch) => face.stop(batch),
     });
-    this.network.attach(this.id, (from, message, sentMs) => {
-      if (!process.alive) return;
-      const receive = (): void => {
-        if (isFromLeader(message)) this.hear(sentMs);
-        this.assembled?.replica.receive(from, message);
-        if (message[0] !== "r") world.promised();
-      };
-      if (process.pausedUntilMs > world.nowMs) world.at(0, receive, process);
-      else world.inside(process, receive);
-    });
     this.session = session;
     replica.start(session);
     this.hooks.opened(this);
+  }
+
+  linkLost(peer: string): void {
+    if (this.assembled) this.assembled.replica.linkLost(peer);
+    else this.voting?.voter.linkLost(peer);
   }
 
   private hear(sentMs: number): void {
@@ -362,6 +390,7 @@ export class SimNode {
     this.process.alive = false;
     this.process = undefined;
     this.assembled = undefined;
+    this.voting = undefined;
     this.simFace = undefined;
     this.starting = false;
     this.held = [];

@@ -99,6 +99,7 @@ export class Simulation implements Field {
         return node && { stateVersion: node.versions.max, entryKinds };
       },
       started: (seen) => this.guard(() => this.judge.target.started(seen)),
+      votes: (node) => node.observe(() => this.guard(() => this.judge.votes(node))),
       opened: (node) => node.observe(() => this.guard(() => this.judge.opened(node))),
       sent: (node, to, message) => this.sent(node, to, message),
       fatal: (node, error) => this.died(node, error),
@@ -182,13 +183,13 @@ export class Simulation implements Field {
   private unlinked(node: SimNode, peers: readonly string[]): void {
     for (const peer of this.nodes) {
       if (!peers.includes(peer.id)) continue;
-      this.world.at(this.world.between(0, 30), () => peer.assembled?.replica.linkLost(node.id), peer.process);
+      this.world.at(this.world.between(0, 30), () => peer.linkLost(node.id), peer.process);
     }
   }
 
   reset(a: SimNode, b: SimNode): void {
     for (const [node, peer] of [[a, b], [b, a]] as const) {
-      this.world.at(this.world.between(0, 30), () => node.assembled?.replica.linkLost(peer.id), node.process);
+      this.world.at(this.world.between(0, 30), () => node.linkLost(peer.id), node.process);
     }
   }
 
@@ -200,7 +201,7 @@ export class Simulation implements Field {
     this.callers.nodeDied(process);
     this.operator.nodeDied(process);
     for (const other of this.nodes) {
-      if (other !== node) this.world.at(this.world.between(0, 30), () => other.assembled?.replica.linkLost(node.id), other.process);
+      if (other !== node) this.world.at(this.world.between(0, 30), () => other.linkLost(node.id), other.process);
     }
     for (const watch of this.downWatches) watch(node);
     this.world.at(downMs ?? this.world.between(20, this.world.chance(0.5) ? 200 : 3000), () => this.restart(node));

@@ -49,9 +49,10 @@ function damage({ world, nodes }: Field, node: SimNode): string | undefined {
   const gone = [...before.keys()].filter((key) => before.get(key) !== after.get(key));
   if (gone.length === 0 && before.size === after.size) return undefined;
   node.damaged = true;
-  node.mustBeFound = isLog || gone.some((key) => !key.startsWith("x/"));
-  if (!node.mustBeFound) node.unread = { store: name, values: new Map(gone.map((key) => [key, after.get(key) ?? ""])) };
-  return `${chosen.what} in ${isLog ? "the log" : node.mustBeFound ? "the state" : "a cold row"}`;
+  const isSeen = isLog || gone.some((key) => !key.startsWith("x/"));
+  node.mustBeFound = isLog ? "before it votes" : isSeen ? "before it opens" : "no";
+  if (!isSeen) node.unread = { store: name, values: new Map(gone.map((key) => [key, after.get(key) ?? ""])) };
+  return `${chosen.what} in ${isLog ? "the log" : isSeen ? "the state" : "a cold row"}`;
 }
 
 export function textOf(bytes: Uint8Array): string {

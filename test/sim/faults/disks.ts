@@ -30,6 +30,21 @@ export const slowDisks: FaultClass = {
   },
 };
 
+/** What is stored takes long to load: a node votes for seconds before it can apply, and others stop and start meanwhile. */
+export const slowLoads: FaultClass = {
+  name: "slow loads",
+  chance: 0.3,
+  draw: (world) => {
+    const gapMs = world.between(300, 2000);
+    return {
+      begin: (field) => recurring(field, gapMs, () => (target(field).disk.loadMs = world.pick([0, 300, 2000, 6000]))),
+      end: (field) => {
+        for (const node of field.nodes) node.disk.loadMs = 0;
+      },
+    };
+  },
+};
+
 export const hungDisks: FaultClass = {
   name: "hung disk",
   chance: 0.25,

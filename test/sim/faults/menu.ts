@@ -3,7 +3,7 @@
 import { clockRates, clockSteps } from "./clocks.ts";
 import { flapping, oneWayCuts, partitions, slowLinks } from "./cuts.ts";
 import { damages } from "./damage.ts";
-import { failingDisks, hungDisks, slowDisks } from "./disks.ts";
+import { failingDisks, hungDisks, slowDisks, slowLoads } from "./disks.ts";
 import { busyFaces, hungFaces } from "./faces.ts";
 import type { FaultClass } from "./fault.ts";
 import { handOvers, memberChurn } from "./members.ts";
@@ -28,6 +28,7 @@ export const menu: readonly FaultClass[] = [
   pauses,
   longPauses,
   slowDisks,
+  slowLoads,
   hungDisks,
   failingDisks,
   fullDisks,
