@@ -14,7 +14,7 @@ import { scrape } from "./scrape.ts";
 import { memoryFigures } from "./sustained.ts";
 import { during, latenessMs, loopFigures } from "./window.ts";
 
-const LOADED_PER_SECOND_MIN = 15_000;
+const LOADED_PER_SECOND_MIN = 20_000;
 const DRAINED_MAX_MS = 300_000;
 const LOOK_EVERY_MS = 100;
 const PAGE = 1000;

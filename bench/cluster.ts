@@ -31,7 +31,20 @@ export const WORK = "work";
 
 export type ClusterOptions = { readonly nodes: 1 | 3; readonly slots?: number; readonly env?: Readonly<Record<string, string>> };
 
-type Started = { readonly id: string; readonly api: string; readonly log: string; readonly child: ChildProcess; readonly atMs: number };
+/** `votingMs`: from the spawn to the moment at which it took part in elections, as its log says; NaN where the log does not say. */
+export type Restarted = BenchNode & { readonly votingMs: number };
+
+type Started = {
+  readonly id: string;
+  readonly api: string;
+  readonly log: string;
+  readonly child: ChildProcess;
+  readonly atMs: number;
+  readonly wallMs: number;
+};
+
+/** What a node's log says when it takes part in elections while it still loads what it has stored. */
+const VOTES = "votes from here on";
 
 export class BenchCluster {
   readonly token = TOKEN;
@@ -82,17 +95,17 @@ export class BenchCluster {
   }
 
   /** Starts a node that was killed on what it had; resolves when it is ready. */
-  async startAgain({ id, api }: BenchNode): Promise<BenchNode> {
+  async startAgain({ id, api }: BenchNode): Promise<Restarted> {
     const at = this.started.findIndex((each) => each.id === id);
-    const again = startNode(this.folder, id, api, {});
+    const again = startNode(this.folder, id, api, { PAWL_LOG_LEVEL: "info" });
     this.started[at] = again;
     const node = await ready(again);
     this.nodes = this.nodes.map((each) => (each.id === id ? node : each));
-    return node;
+    return { ...node, votingMs: votingMs(again) };
   }
 
   /** Kills a node and starts it again; resolves when it is ready. */
-  async restart(node: BenchNode): Promise<BenchNode> {
+  async restart(node: BenchNode): Promise<Restarted> {
     await this.kill(node);
     return this.startAgain(node);
   }
@@ -141,7 +154,7 @@ function startNode(
   // A setting in this shell is meant for a node of its own, not for these.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PAWL_")));
   const args = ["start", "--config", settingsFile, "--node-id", id, "--data-dir", data, ...flags];
-  const atMs = performance.now();
+  const [atMs, wallMs] = [performance.now(), Date.now()];
   const child = spawn(process.execPath, [join(root, "bin", "pawl"), ...args], {
     cwd: folder,
     stdio: ["pipe", out, out],
@@ -149,7 +162,14 @@ function startNode(
   });
   child.stdin?.on("error", () => undefined);
   closeSync(out);
-  return { id, api, log, child, atMs };
+  return { id, api, log, child, atMs, wallMs };
+}
+
+/** Of the last start in the log. */
+function votingMs({ log, wallMs }: Started): number {
+  const line = readFileSync(log, "utf8").split("\n").findLast((each) => each.includes(VOTES));
+  const { time = Number.NaN } = line === undefined ? {} : (JSON.parse(line) as { time?: number });
+  return time >= wallMs ? time - wallMs : Number.NaN;
 }
 
 async function ready({ id, api, log, child, atMs }: Started): Promise<BenchNode> {

@@ -101,8 +101,11 @@ function phaseFigures(of: string, window: Window): Figure[] {
 async function killed(cluster: BenchCluster, { nodes, kills }: Plan): Promise<Figure[]> {
   const last = (await cluster.leaderFirst()).at(-1) as BenchNode;
   const back = await cluster.restart(last);
-  const name = nodes === 1 ? "the node is killed: ready again" : "a follower is killed: ready again";
-  const figures = known([{ figure: name, value: back.readyMs, unit: "ms", aim: "<= 10000" }]);
+  const name = nodes === 1 ? "the node is killed" : "a follower is killed";
+  const figures = known([
+    { figure: `${name}: votes again`, value: back.votingMs, unit: "ms", aim: "<= 5000" },
+    { figure: `${name}: ready again, able to lead`, value: back.readyMs, unit: "ms", aim: "<= 10000" },
+  ]);
   if (kills > 0) figures.push(...firstDueFigures(await leaderKills(cluster, kills)));
   if (nodes === 1) return figures;
   const all = cluster.nodes;
