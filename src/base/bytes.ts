@@ -17,7 +17,7 @@ const SHORT_TEXT_CHARS = 48;
 /** Of a text up to here the largest room that its UTF-8 form may need is kept free, so that it is encoded in its place. */
 const PLACED_TEXT_CHARS = 4_096;
 const UTF8_MAX_BYTES = 3;
-/** Up to here `copy()` keeps the buffer. */
+/** Up to here `copy()` keeps the buffer, unless told otherwise. */
 const KEPT_BYTES = 64 * 1024;
 
 /** A growing buffer. `take()` hands out what was written and lets it go, `copy()` keeps the buffer for the next. */
@@ -25,10 +25,12 @@ export class ByteWriter {
   private buffer: Uint8Array<ArrayBuffer> = NOTHING;
   private view: DataView<ArrayBuffer> = NO_VIEW;
   private readonly initialBytes: number;
+  private readonly keptBytes: number;
   length = 0;
 
-  constructor(initialBytes = FIRST_BYTES) {
+  constructor(initialBytes = FIRST_BYTES, keptBytes = KEPT_BYTES) {
     this.initialBytes = initialBytes;
+    this.keptBytes = keptBytes;
   }
 
   private room(count: number): number {
@@ -116,7 +118,7 @@ export class ByteWriter {
   }
 
   /** The bytes written so far; the writer starts anew on another buffer, so the result is the caller's own and holds little more memory. */
-  take(): Uint8Array {
+  take(): Uint8Array<ArrayBuffer> {
     const tight = this.buffer.length <= this.length * 1.25;
     const out = tight ? this.buffer.subarray(0, this.length) : this.buffer.slice(0, this.length);
     this.buffer = NOTHING;
@@ -125,9 +127,20 @@ export class ByteWriter {
     return out;
   }
 
+  /** A view of what was written from `from` on, good until the next write. */
+  written(from: number): Uint8Array {
+    return this.buffer.subarray(from, this.length);
+  }
+
+  /** Takes back what was written from `length` on. */
+  cut(length: number): void {
+    assert(length <= this.length, "only what was written is taken back");
+    this.length = length;
+  }
+
   /** A copy of the bytes written so far, for a writer that is used over and over; a large buffer is let go. */
-  copy(): Uint8Array {
-    if (this.length > KEPT_BYTES) return this.take();
+  copy(): Uint8Array<ArrayBuffer> {
+    if (this.length > this.keptBytes) return this.take();
     const out = this.buffer.slice(0, this.length);
     this.length = 0;
     return out;

@@ -8,7 +8,7 @@
 import { ByteWriter } from "../base/bytes.ts";
 import { LeaderDesk } from "../dispatch/desk.ts";
 import type { DeskIo } from "../dispatch/desk.ts";
-import { beginEntry, encodeCommand } from "../jobs/command.ts";
+import { beginEntry, writeCommand } from "../jobs/command.ts";
 import type { Command } from "../jobs/command.ts";
 import type { State } from "../jobs/state.ts";
 import { checkProposable } from "../jobs/versions.ts";
@@ -68,6 +68,8 @@ export class Leadership {
   private itemsPerSecond = 0;
   private lastWasFull = false;
   private reduedFrom = 0;
+  /** In which every entry is put together. */
+  private readonly entryBytes = new ByteWriter(65_536, limits.entryMaxBytes);
 
   constructor(
     state: State,
@@ -210,7 +212,7 @@ export class Leadership {
   private draft(nowMs: number): Draft | undefined {
     if (this.proposals.confirming) this.clock.confirm();
     const reading = this.clock.read();
-    const out = new EntryWriter(this.state);
+    const out = new EntryWriter(this.state, this.entryBytes);
     beginEntry(out.bytes, { clockMs: reading.nowMs, elapsedMs: nowMs - this.lastElapsedAtMs });
     const before = this.desk.resultsWaiting;
     const results = this.desk.takeResultItems();
@@ -219,9 +221,10 @@ export class Leadership {
     const commands = this.desk.takeCommands();
     for (const command of commands) out.command(command);
     const planned = reading.trusted ? this.fill(out, reading.nowMs, nowMs) : undefined;
+    const data = out.bytes.copy();
     if (out.commands === 0) return undefined;
     const items = resultCount + (planned?.count ?? 0) + out.commands;
-    return { data: out.bytes.take(), clockMs: reading.nowMs, changes: out.changes, commands, results, planned, items };
+    return { data, clockMs: reading.nowMs, changes: out.changes, commands, results, planned, items };
   }
 
   private fill(out: EntryWriter, clockMs: number, nowMs: number): Planned | undefined {
@@ -250,19 +253,26 @@ export class Leadership {
 
 /** An entry in the making: the bytes, and who waits for the reply of which command. */
 class EntryWriter {
-  readonly bytes = new ByteWriter(4096);
+  readonly bytes: ByteWriter;
   readonly changes: (Waiting | undefined)[] = [];
   commands = 0;
   private readonly state: State;
 
-  constructor(state: State) {
+  constructor(state: State, bytes: ByteWriter) {
     this.state = state;
+    this.bytes = bytes;
   }
 
+  /** Throws, and leaves the entry as it was, when the command may not be proposed yet. */
   command(command: Command, waiting?: Waiting): void {
-    const encoded = encodeCommand(command);
-    checkProposable(this.state, encoded);
-    this.bytes.raw(encoded);
+    const from = this.bytes.length;
+    writeCommand(this.bytes, command);
+    try {
+      checkProposable(this.state, this.bytes.written(from));
+    } catch (error) {
+      this.bytes.cut(from);
+      throw error;
+    }
     this.changes.push(waiting);
     this.commands++;
   }

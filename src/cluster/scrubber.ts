@@ -2,6 +2,7 @@
 // is src/storage/scrub.ts.
 // (W1) A step reads a bounded number of bytes, and the next one comes a while later: a round takes hours, and delays nothing. The first
 //      round of a process is quicker: a start has not looked at cold rows and history, and what is damaged there should be known soon.
+//      It takes a twentieth of the time at most, so that it is slower on a node that has much to do.
 // (W2) Damage ends the node as if it had been found at a start. So does a disk that cannot be read.
 // (W3) Before a database is closed the step under way is waited for, and there is no next one.
 
@@ -13,6 +14,9 @@ import type { Pace } from "./pace.ts";
 export interface Scrub {
   step(maxBytes: number): boolean | Promise<boolean>;
 }
+
+/** Of the first round: so many times as long as a step took is waited before the next. */
+const FIRST_ROUND_REST = 19;
 
 type ScrubPace = Pick<Pace, "scrubFirstStepMs" | "scrubStepMs" | "scrubRestMs">;
 
@@ -48,13 +52,16 @@ export class Scrubber {
   }
 
   private async step(): Promise<void> {
+    const beganMs = this.system.monotonicMs();
     const isEnd = await (this.scrubs[this.at] as Scrub).step(limits.scrubStepBytes);
     if (this.stopped) return;
     if (isEnd) this.at = (this.at + 1) % this.scrubs.length;
     const isRound = isEnd && this.at === 0;
     if (isRound) this.rounds++;
-    const stepMs = this.rounds === 0 ? this.pace.scrubFirstStepMs : this.pace.scrubStepMs;
-    this.wait(isRound ? this.pace.scrubRestMs : stepMs);
+    const { scrubFirstStepMs, scrubStepMs, scrubRestMs } = this.pace;
+    const tookMs = this.system.monotonicMs() - beganMs;
+    const stepMs = this.rounds === 0 ? Math.min(scrubStepMs, Math.max(scrubFirstStepMs, FIRST_ROUND_REST * tookMs)) : scrubStepMs;
+    this.wait(isRound ? scrubRestMs : stepMs);
   }
 
   /** Resolves when nothing is being read any more. */

@@ -68,7 +68,7 @@ export class BulkWriter {
     this.count++;
   }
 
-  /** The batch in a buffer of its own; the writer is done. */
+  /** The batch; the writer is done. */
   take(): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter(64 + this.bytes * 1.25);
     out.u8(FORMAT);
@@ -79,7 +79,7 @@ export class BulkWriter {
     for (const text of this.classes.texts) out.string(text);
     out.raw(this.fixed.take());
     out.raw(this.bodies.take());
-    return out.take().slice();
+    return out.take();
   }
 }
 

@@ -135,14 +135,19 @@ export function beginEntry(out: ByteWriter, header: EntryHeader): void {
   out.u32(Math.min(0xffffffff, Math.max(0, Math.round(header.elapsedMs))));
 }
 
-/** One command, encoded once where it is made; entries are put together from these. */
+/** One command by itself. */
 export function encodeCommand(command: Command): Uint8Array {
-  const out = scratch;
+  writeCommand(scratch, command);
+  return scratch.copy();
+}
+
+/** One command behind those of the entry. In place: batches of jobs are large, and each copy more of them is garbage to collect. */
+export function writeCommand(out: ByteWriter, command: Command): void {
   out.u8(commandKind[command.kind]);
+  const lengthAt = out.length;
   out.u32(0);
   encodeBody(out, command);
-  out.patchU32(1, out.length - 5);
-  return out.copy();
+  out.patchU32(lengthAt, out.length - lengthAt - 4);
 }
 
 function encodeBody(out: ByteWriter, command: Command): void {

@@ -16,11 +16,10 @@ import type { State } from "./state.ts";
 export const BLOCK_JOBS = 16;
 const FIRST_VERSION = 1;
 const FORMAT = 1;
+const BLOCK_HEADER_BYTES = 15;
 
 /** What the jobs of one command have in common. */
 export type Origin = { readonly uid: number; readonly createdAtMs: number };
-
-const scratch = new ByteWriter(16_384);
 
 /** The definition of a version of a job, undefined when it is not stored. */
 export function findDefinition(state: State, job: number, version: number): Definition | undefined {
@@ -45,7 +44,7 @@ export function putDefinition(state: State, job: number, version: number, defini
 
 /** Stores the first versions of the BLOCK_JOBS jobs from `first` on. `bodies`: of each its id and its spec, as `string` and `bytes`. */
 export function putBlock(state: State, first: number, { uid, createdAtMs }: Origin, bodies: readonly Uint8Array[]): void {
-  const out = scratch;
+  const out = new ByteWriter(bodies.reduce((sum, body) => sum + body.length, BLOCK_HEADER_BYTES));
   out.u8(FORMAT);
   out.u48(uid);
   out.f64(createdAtMs);
@@ -53,7 +52,7 @@ export function putBlock(state: State, first: number, { uid, createdAtMs }: Orig
     out.raw(bodies[i] as Uint8Array);
     state.jobs.flags[first + i] = (state.jobs.flags[first + i] as number) | jobFlags.inBlock;
   }
-  state.cold.put(coldKeys.definitionBlock(blockOf(first)), out.copy());
+  state.cold.put(coldKeys.definitionBlock(blockOf(first)), out.take());
 }
 
 function inBlock(block: Uint8Array, place: number): Definition {

@@ -7,7 +7,7 @@
 
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { checksum } from "../base/checksum.ts";
-import { quarantined, sealed, unknownFormat } from "./quarantine.ts";
+import { quarantined, sealInto, unknownFormat } from "./quarantine.ts";
 import type { Entry, HardState } from "../raft/types.ts";
 
 /** Where the log begins once a write is durable, and which state it belongs to. */
@@ -36,6 +36,8 @@ export type StoredWrite = {
 
 const VERSION = 2;
 const ENTRY_HEADER_BYTES = 21;
+/** What stands in front of the entries, the longest vote and the seal included. */
+const WRITE_HEADER_MAX_BYTES = 256;
 const PLACE_BYTES = 13;
 const ENTRY_KINDS = ["command", "membership"] as const;
 
@@ -45,7 +47,7 @@ export function writeKey(number: number): string {
 }
 
 export function encodeWrite(key: string, write: StoredWrite): Uint8Array {
-  const bytes = write.entries.reduce((sum, entry) => sum + entry.data.length + ENTRY_HEADER_BYTES, 256);
+  const bytes = write.entries.reduce((sum, entry) => sum + entry.data.length + ENTRY_HEADER_BYTES, WRITE_HEADER_MAX_BYTES);
   const out = new ByteWriter(bytes);
   out.u8(VERSION);
   out.u32(write.previousSeal);
@@ -71,7 +73,8 @@ export function encodeWrite(key: string, write: StoredWrite): Uint8Array {
     out.u32(crc);
     out.bytes(data);
   }
-  return sealed(key, out.take());
+  out.u32(0);
+  return sealInto(key, out.take());
 }
 
 /** Takes a write apart and checks its entries (E1). `data` are views. */

@@ -15,10 +15,11 @@ function unexpected(error: unknown): void {
 /** Timers that the test runs. */
 class Clock {
   readonly delays: number[] = [];
+  nowMs = 0;
   private run: (() => void) | undefined;
   readonly system: System = {
     wallMs: () => 0,
-    monotonicMs: () => 0,
+    monotonicMs: () => this.nowMs,
     random: () => 0,
     soon: (run) => run(),
     after: (delayMs, run) => {
@@ -62,6 +63,21 @@ test("stores are read one after the other, quickly at first, and a round is foll
   assert.deepEqual(read, ["state", "state", "state", "log", "log", "state"]);
   assert.deepEqual(clock.delays, [1, 1, 1, 1, 1, 1000, 10]);
   assert.equal(scrubber.rounds, 1);
+});
+
+test("the first round takes a twentieth of the time at most, however long a step lasts", async () => {
+  const clock = new Clock();
+  const lasting = [0.01, 0.2, 5];
+  const slow: Scrub = {
+    step: async () => {
+      clock.nowMs += lasting.shift() ?? 0;
+      return false;
+    },
+  };
+  const scrubber = new Scrubber(clock.system, pace, [slow], unexpected);
+  scrubber.start();
+  for (let ticks = 0; ticks < 3; ticks++) await clock.tick();
+  assert.deepEqual(clock.delays.map((ms) => Math.round(ms * 10) / 10), [1, 1, 3.8, 10]);
 });
 
 test("damage is told once, and nothing is read after it", async () => {
