@@ -4,6 +4,7 @@
 import { benchBurst } from "./burst.ts";
 import { benchCommits } from "./commits.ts";
 import type { BenchOptions, Figure, Scale } from "./figure.ts";
+import { benchHistory } from "./history.ts";
 import { benchListing } from "./listing.ts";
 import { benchLoop } from "./loop.ts";
 import { benchRecovery } from "./recovery.ts";
@@ -37,6 +38,7 @@ export const benches: readonly Bench[] = [
   { name: "start", about: "a node's start and its idle memory", run: benchStart },
   { name: "wheel", about: "the timing wheel beside a binary heap", run: benchWheel },
   { name: "schedule", about: "the next due time beside cron-parser", run: benchSchedule },
+  { name: "history", about: "thirty million ended executions", run: benchHistory },
   { name: "listing", about: "questions to ten million schedules", run: benchListing },
 ];
 
