@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { benches, runsOf } from "../../bench/benches.ts";
+import { overtaken } from "../../bench/burst.ts";
 import { nameOf } from "../../bench/figure.ts";
 import { percentiles } from "../../bench/scrape.ts";
 import { Exposition } from "../../src/base/exposition.ts";
@@ -55,4 +56,14 @@ describe("lateness as the benchmarks read it", () => {
     assert.deepEqual([below("0.001"), below("63"), below("+Inf")], [2, 3, 4]);
     assert.equal(values.get("pawl_start_lateness_seconds_count"), 4);
   });
+});
+
+test("a start is overtaken only by one that was surely decided when it was due", () => {
+  const starts = (...pairs: (readonly [priority: number, dueMs: number])[]): number =>
+    overtaken(pairs.map(([priority, dueMs]) => ({ dueMs, rank: priority * 1000 + dueMs })));
+  assert.equal(starts([0, 1], [0, 2], [1, 1], [1, 2]), 0, "priority first, then due time");
+  assert.equal(starts([1, 5], [0, 6], [1, 7], [0, 8]), 0, "what becomes due later could not be first");
+  assert.equal(starts([0, 5], [0, 4]), 1, "an earlier due time of the same priority");
+  assert.equal(starts([0, 9], [1, 5], [0, 4], [0, 8]), 2, "a higher priority that was due by then");
+  assert.equal(starts([1, 5], [2, 5], [1, 6], [0, 5]), 1, "of what was due by then, the last alone comes late");
 });
