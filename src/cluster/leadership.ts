@@ -220,21 +220,21 @@ export class Leadership {
     if (results) out.command({ kind: "results", items: results });
     const commands = this.desk.takeCommands();
     for (const command of commands) out.command(command);
-    const planned = reading.trusted ? this.fill(out, reading.nowMs, nowMs) : undefined;
+    const planned = reading.trusted ? this.fill(out, reading.nowMs, nowMs, results) : undefined;
     const data = out.bytes.copy();
     if (out.commands === 0) return undefined;
     const items = resultCount + (planned?.count ?? 0) + out.commands;
     return { data, clockMs: reading.nowMs, changes: out.changes, commands, results, planned, items };
   }
 
-  private fill(out: EntryWriter, clockMs: number, nowMs: number): Planned | undefined {
+  private fill(out: EntryWriter, clockMs: number, nowMs: number, results: Uint8Array | undefined): Planned | undefined {
     const changes = this.proposals.take(limits.entryItemsMax, limits.appendMaxBytes);
     // What a change asks for in bytes and what its command has differ: a pause rewrites a whole definition, a passed due time its records.
     let taken = 0;
     while (taken < changes.length && out.bytes.length < limits.appendMaxBytes)
       this.change(out, changes[taken++] as Waiting<Plannable>, clockMs);
     this.proposals.putBack(changes.slice(taken));
-    const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax);
+    const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax, results);
     if (planned?.timeouts) out.command({ kind: "results", items: planned.timeouts });
     if (planned?.plan) out.command({ kind: "plan", items: planned.plan });
     return planned;

@@ -2,14 +2,15 @@
 // state and the wheel's due lists, returns packed items for the next entry. What the items do is decided again by apply (src/jobs).
 // (P1) Nothing is taken out of the wheel here: an item that was proposed is remembered as in flight until its entry is applied or
 //      lost, and is found again if it is still due (H3).
-// (P2) What was proposed and not yet applied counts as taken: free slots are those of the rows less those in flight (H1e).
+// (P2) What was proposed and not yet applied counts as taken: free slots are those of the rows less those in flight (H1e). A slot is free
+//      again for the entry that holds the result of what had it, and for those behind: apply comes to the result first.
 // (P3) All memory here is the leader's: made at election, dropped at step-down.
 // (P4) Higher priority first; within a priority ready executions before due jobs, and each in due order.
 // (P5) A lane is read to its end before it is read again, however many of its items can not be placed: none starves behind them. What
 //      was passed over is looked at again after a while, since slots, tags and deadlines change without a word to the planner.
 
 import { placeable } from "../jobs/executions.ts";
-import { PlanWriter, ResultWriter, resultOutcome } from "../jobs/items.ts";
+import { PlanWriter, ResultCursor, ResultWriter, resultOutcome } from "../jobs/items.ts";
 import { liveState } from "../jobs/livetable.ts";
 import type { NodeRow } from "../jobs/nodes.ts";
 import type { ClassSpec } from "../jobs/spec.ts";
@@ -34,7 +35,9 @@ export type Planned = {
   readonly count: number;
   readonly items: Uint32Array;
   readonly seen: Float64Array;
+  /** Of the slots that were given out, and of those that results in the entry free. */
   readonly sessions: Uint32Array;
+  readonly freed: Uint32Array;
 };
 
 const SCANS_PER_PLAN = 16_384;
@@ -47,7 +50,7 @@ export class Planner {
   private readonly random: () => number;
   /** 1: proposed; 2: proposed, and read again since then: it was armed anew, perhaps for another time (P1). */
   private readonly inFlight: Uint8Array;
-  /** Slots reserved by entries in flight, by session (P2). */
+  /** Slots that entries in flight give out less those that they free, by session (P2). */
   private readonly reserved = new Map<number, number>();
   /** An item that was read and could not be planned yet, by lane. */
   private readonly held = new Uint32Array(lane.count);
@@ -63,6 +66,7 @@ export class Planner {
   private items: number[] = [];
   private seen: number[] = [];
   private taken: number[] = [];
+  private freed: number[] = [];
   /** Monotonic time at which this leader took over: attempts get their deadline in full after a failover (H7). */
   private readonly electedAtMs: number;
 
@@ -84,9 +88,12 @@ export class Planner {
     for (let at = 0; at < lane.count; at++) due.rewind(at);
   }
 
-  /** Plans up to `budget` items for an entry whose clock is `nowMs`; undefined when there is nothing to do. */
-  plan(nowMs: number, monotonicMs: number, budget: number): Planned | undefined {
+  /**
+   * Plans up to `budget` items for an entry whose clock is `nowMs` and which begins with `results`; undefined when there is nothing to do.
+   */
+  plan(nowMs: number, monotonicMs: number, budget: number, results?: Uint8Array): Planned | undefined {
     this.sessions = this.state.nodes.rows.filter((node) => node.session !== 0 && this.usable(node.session));
+    if (results && this.free() < budget) this.freeBy(results);
     this.reread(monotonicMs);
     let left = this.planDeadlines(nowMs, monotonicMs, budget);
     for (let priority = 0; priority < 3 && left > 0; priority++) {
@@ -98,7 +105,7 @@ export class Planner {
 
   /** An entry's items are applied or will never be: what is still due of them is found again (P1). */
   settled(planned: Planned): void {
-    const { items, seen, sessions } = planned;
+    const { items, seen, sessions, freed } = planned;
     for (let i = 0; i < items.length; i++) {
       const item = items[i] as number;
       const reread = this.inFlight[item] === 2;
@@ -106,12 +113,28 @@ export class Planner {
       if (this.due.isArmed(item) && (reread || this.unchanged(item, seen[i] as number)))
         this.stale[this.state.memory.lanes[item] as number] = 1;
     }
-    for (const session of sessions) {
-      const left = (this.reserved.get(session) ?? 1) - 1;
-      if (left > 0) this.reserved.set(session, left);
-      else this.reserved.delete(session);
-    }
+    for (const session of sessions) this.reserve(session, -1);
+    for (const session of freed) this.reserve(session, 1);
     for (let at = 0; at < lane.count; at++) if (this.stale[at] === 1) this.again(at);
+  }
+
+  private reserve(session: number, slots: 1 | -1): void {
+    const after = (this.reserved.get(session) ?? 0) + slots;
+    if (after === 0) this.reserved.delete(session);
+    else this.reserved.set(session, after);
+  }
+
+  /** (P2) A copy of a result in another entry frees a slot twice: apply then finds none, and what was to start in it is queued. */
+  private freeBy(results: Uint8Array): void {
+    const { live } = this.state;
+    const item = new ResultCursor(results);
+    while (item.next()) {
+      const slot = live.find(item.sequence);
+      if (slot === 0 || live.token[slot] !== item.token || !this.state.occupies(slot)) continue;
+      const session = live.session[slot] as number;
+      this.reserve(session, -1);
+      this.freed.push(session);
+    }
   }
 
   private again(at: number): void {
@@ -135,7 +158,7 @@ export class Planner {
 
   private finish(): Planned | undefined {
     const count = this.writer.count + this.timeouts.count;
-    if (count === 0) return undefined;
+    if (count + this.freed.length === 0) return undefined;
     const planned: Planned = {
       plan: this.writer.count > 0 ? this.writer.take() : undefined,
       timeouts: this.timeouts.count > 0 ? this.timeouts.take() : undefined,
@@ -143,10 +166,12 @@ export class Planner {
       items: Uint32Array.from(this.items),
       seen: Float64Array.from(this.seen),
       sessions: Uint32Array.from(this.taken),
+      freed: Uint32Array.from(this.freed),
     };
     this.items = [];
     this.seen = [];
     this.taken = [];
+    this.freed = [];
     return planned;
   }
 
@@ -213,7 +238,7 @@ export class Planner {
       const node = sessions[at] as NodeRow;
       if (this.freeOf(node) <= 0 || !placeable(node, spec.placement)) continue;
       this.turn = at;
-      this.reserved.set(node.session, (this.reserved.get(node.session) ?? 0) + 1);
+      this.reserve(node.session, 1);
       this.taken.push(node.session);
       return node.session;
     }

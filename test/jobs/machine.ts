@@ -178,6 +178,16 @@ export class Machine {
     this.resultOf(live.sequence[slot] as number, live.token[slot] as number, outcome, retryAtMs, error);
   }
 
+  /** Of what runs in these rows, packed for an entry. */
+  resultsOf(slots: readonly number[], outcome: keyof typeof resultOutcome): Uint8Array {
+    const { live } = this.state;
+    const writer = new ResultWriter();
+    const add = (sequence: number, token: number): void =>
+      writer.add(sequence, token, resultOutcome[outcome], this.clockMs, this.clockMs, 0, "");
+    for (const slot of slots) add(live.sequence[slot] as number, live.token[slot] as number);
+    return writer.take();
+  }
+
   resultOf(sequence: number, token: number, outcome: keyof typeof resultOutcome, retryAtMs = 0, error = ""): void {
     const writer = new ResultWriter();
     const ranMs = outcome === "notStarted" ? 0 : this.clockMs;

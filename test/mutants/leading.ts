@@ -181,8 +181,8 @@ export const leading: readonly Mutant[] = [
   }),
   mutant("H16.6", "what is due waits until there are no changes", clusterLeadership, {
     file: "src/cluster/leadership.ts",
-    find: "const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax);",
-    put: "const planned = taken > 0 ? undefined : this.planner.plan(clockMs, nowMs, limits.entryItemsMax);",
+    find: "const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax, results);",
+    put: "const planned = taken > 0 ? undefined : this.planner.plan(clockMs, nowMs, limits.entryItemsMax, results);",
   }),
   mutant("H16.14", "answers to an earlier life of a node are taken for this one's", clusterProposals, {
     file: "src/cluster/proposals.ts",

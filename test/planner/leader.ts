@@ -21,16 +21,18 @@ export class Leader {
     this.planner = new Planner(state, wheel, new ScheduleBook(state), this.monotonicMs, () => true, () => 0.5);
   }
 
-  plan(): Planned | undefined {
+  /** For an entry that begins with these results. */
+  plan(results?: Uint8Array): Planned | undefined {
     if (!this.planner) this.elect();
     while (this.machine.wheel.advance(this.machine.clockMs));
-    return this.planner?.plan(this.machine.clockMs, this.monotonicMs, limits.entryItemsMax);
+    return this.planner?.plan(this.machine.clockMs, this.monotonicMs, limits.entryItemsMax, results);
   }
 
   /** The entry is applied. */
-  apply(planned: Planned | undefined): void {
+  apply(planned: Planned | undefined, results?: Uint8Array): void {
     const { machine } = this;
     machine.entry([]);
+    if (results) applyResults(machine.state, results);
     if (planned?.timeouts) applyResults(machine.state, planned.timeouts);
     if (planned?.plan) applyPlan(machine.state, planned.plan);
     if (planned) this.planner?.settled(planned);

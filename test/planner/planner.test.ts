@@ -38,6 +38,43 @@ test("H1e: two entries in flight never give out more slots than there are", () =
   assert.equal(itemsOf(leader.plan()).length, 1);
 });
 
+test("P2: a slot is given out again by the entry that has the result of what held it, once, and not when that entry is lost", () => {
+  const leader = new Leader();
+  const { machine } = leader;
+  for (let i = 0; i < 8; i++) machine.create(`j${i}`, spec(at(NOON)), NOON);
+  const session = machine.up("n", { slots: 2 });
+  leader.apply(leader.plan());
+  const results = machine.resultsOf([machine.only("j0"), machine.only("j1")], "completed");
+  const lost = leader.plan(results);
+  assert.deepEqual(itemsOf(lost), [2, 3].map((job) => ({ type: planType.due, job: machine.job(`j${job}`), session })));
+  assert.equal(leader.plan(), undefined, "both are given out again");
+  leader.lose(lost);
+  assert.equal(leader.plan(), undefined, "nothing has ended");
+  leader.apply(leader.plan(results), results);
+  assert.deepEqual([machine.running("n"), machine.stateOf(machine.only("j3"))], [2, "running"]);
+  const copies = leader.plan(results);
+  assert.equal(copies, undefined, "what has ended before frees nothing");
+});
+
+test("P2: an entry that only frees slots lets the ones behind it give them out", () => {
+  const leader = new Leader();
+  const { machine } = leader;
+  machine.create("first", spec(at(NOON)), NOON);
+  machine.create("second", spec(at(NOON + 1)), NOON + 1);
+  machine.up("n", { slots: 1 });
+  leader.apply(leader.plan());
+  const results = machine.resultsOf([machine.only("first")], "completed");
+  const freeing = leader.plan(results);
+  assert.deepEqual([freeing?.count, freeing?.freed.length], [0, 1]);
+  leader.pass(1);
+  const behind = leader.plan();
+  assert.equal(itemsOf(behind).length, 1);
+  leader.apply(freeing, results);
+  leader.apply(behind);
+  assert.equal(machine.stateOf(machine.only("second")), "running");
+  assert.equal(leader.plan(), undefined);
+});
+
 test("H3: what was proposed stays due, is not proposed twice, and is found again when its entry is lost or stale", () => {
   const leader = new Leader();
   const { machine } = leader;
