@@ -32,6 +32,8 @@ export type ReadChunk = {
 };
 
 const checked = bodyCheck(newJob);
+/** One for all chunks, each of which is read in one go. */
+const writer = new BulkWriter();
 
 export function readChunk(chunk: Chunk, backend: Backend, nowMs: number, idOfLine: (line: number) => string): ReadChunk {
   const { firstLine, lastLine, bytes } = chunk;
@@ -40,7 +42,7 @@ export function readChunk(chunk: Chunk, backend: Backend, nowMs: number, idOfLin
   const jobIds: string[] = [];
   const refusals = new Map<number, Refusal>();
   const places: number[] = [];
-  const writer = new BulkWriter();
+  writer.begin();
   for (let place = 0; place < lines.length; place++) {
     let jobId = "";
     try {

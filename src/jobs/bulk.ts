@@ -9,45 +9,59 @@ import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { hashBytes } from "../base/checksum.ts";
 import { assert, PawlError } from "../base/errors.ts";
 import { classText, scheduleText } from "./definition.ts";
-import type { ClassSpec, JobSpec, ScheduleSpec } from "./spec.ts";
+import type { JobSpec, ScheduleSpec } from "./spec.ts";
 import { specFrom, specText } from "./specform.ts";
 
 const FORMAT = 1;
 const FIXED_BYTES = 21;
 const TEXTS_MAX = 0xffff;
+/** Batches are below this unless their jobs are unusually large. */
+const BATCH_KEPT_BYTES = 1_048_576;
 
-/** Texts that are numbered as they come; equal objects are known without making their text again. */
-class Texts<T extends object> {
+/** Texts that are numbered as they come; a value by which one was found is known without making its text again. */
+class Texts {
   readonly texts: string[] = [];
-  private readonly textOf: (value: T) => string;
   private readonly places = new Map<string, number>();
-  private readonly known = new Map<T, number>();
+  private readonly known = new Map<unknown, number>();
 
-  constructor(textOf: (value: T) => string) {
-    this.textOf = textOf;
-  }
-
-  place(value: T): number {
-    const seen = this.known.get(value);
+  place<T>(by: unknown, value: T, textOf: (value: T) => string): number {
+    const seen = this.known.get(by);
     if (seen !== undefined) return seen;
-    const text = this.textOf(value);
+    const text = textOf(value);
     let place = this.places.get(text);
     if (place === undefined) {
       place = this.texts.push(text) - 1;
       this.places.set(text, place);
     }
-    this.known.set(value, place);
+    this.known.set(by, place);
     return place;
+  }
+
+  clear(): void {
+    this.texts.length = 0;
+    this.places.clear();
+    this.known.clear();
   }
 }
 
-/** Makes one batch. A spec whose schedule or class is the same object as an earlier one's costs less. */
+/** Makes batches, one after the other in the same memory. A schedule or class that is the same object as an earlier one costs less. */
 export class BulkWriter {
-  private readonly schedules = new Texts<ScheduleSpec>(scheduleText);
-  private readonly classes = new Texts<ClassSpec>(classText);
+  private readonly schedules = new Texts();
+  private readonly classes = new Texts();
   private readonly fixed = new ByteWriter(16_384);
   private readonly bodies = new ByteWriter(262_144);
+  private readonly out = new ByteWriter(262_144, BATCH_KEPT_BYTES);
   count = 0;
+
+  /** Begins anew, whatever became of the batch before. */
+  begin(): void {
+    this.schedules.clear();
+    this.classes.clear();
+    this.fixed.cut(0);
+    this.bodies.cut(0);
+    this.out.cut(0);
+    this.count = 0;
+  }
 
   /** About what the batch takes in the log. */
   get bytes(): number {
@@ -60,27 +74,34 @@ export class BulkWriter {
     assert(this.count < TEXTS_MAX, "a batch has fewer jobs than its places can name");
     fixed.f64(0);
     fixed.f64(schedule.kind === "at" ? schedule.atMs : schedule.kind === "every" ? schedule.anchorMs : 0);
-    fixed.u16(schedule.kind === "at" ? 0 : this.schedules.place(schedule) + 1);
-    fixed.u16(this.classes.place(spec.class));
+    fixed.u16(schedule.kind === "at" ? 0 : this.schedules.place(keyOf(schedule), schedule, scheduleText) + 1);
+    fixed.u16(this.classes.place(spec.class, spec.class, classText));
     fixed.u8(spec.paused ? 1 : 0);
     this.bodies.string(jobId);
     this.bodies.string(specText(spec));
     this.count++;
   }
 
-  /** The batch; the writer is done. */
+  /** The batch, in a buffer of its own; then begins anew. */
   take(): Uint8Array<ArrayBuffer> {
-    const out = new ByteWriter(64 + this.bytes * 1.25);
+    const { out } = this;
     out.u8(FORMAT);
     out.u32(this.count);
     out.u16(this.schedules.texts.length);
     out.u16(this.classes.texts.length);
     for (const text of this.schedules.texts) out.string(text);
     for (const text of this.classes.texts) out.string(text);
-    out.raw(this.fixed.take());
-    out.raw(this.bodies.take());
-    return out.take();
+    out.raw(this.fixed.written(0));
+    out.raw(this.bodies.written(0));
+    const batch = out.copy();
+    this.begin();
+    return batch;
   }
+}
+
+/** All intervals of one length share a text, whatever their anchors. */
+function keyOf(schedule: ScheduleSpec): unknown {
+  return schedule.kind === "every" ? schedule.everyMs : schedule;
 }
 
 /** A batch as it is read: views into its bytes. Throws PawlError("invalid") for what is no batch. */

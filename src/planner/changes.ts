@@ -17,6 +17,7 @@ import type { State } from "../jobs/state.ts";
 import type { Change } from "../jobs/views.ts";
 import { isUnsure } from "../jobs/unsure.ts";
 import { limits } from "../limits.ts";
+import { IntervalSchedule } from "../schedule/interval.ts";
 import { misfireItems, unsureItem } from "./planner.ts";
 import { firstDue } from "./schedulebook.ts";
 import type { ScheduleBook } from "./schedulebook.ts";
@@ -102,7 +103,7 @@ type SharedDue = (anchorMs: number) => number;
 
 /** The first due time of each job with this schedule: the same for all of a cron, by its anchor for an interval. */
 function sharedDue(shared: SharedSchedule, nowMs: number): SharedDue {
-  if (shared.kind === "every") return (anchorMs) => firstDue({ ...shared, anchorMs }, nowMs);
+  if (shared.kind === "every") return (anchorMs) => new IntervalSchedule(shared.everyMs, anchorMs).nextAfter(nowMs) ?? 0;
   const dueMs = firstDue(shared, nowMs);
   return () => dueMs;
 }
