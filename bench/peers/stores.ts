@@ -1,7 +1,9 @@
 // Owns: the stores that peers keep their jobs in: Debian's redis-server and PostgreSQL, each started for one measurement in a folder of
 // its own, on a Unix socket alone, and removed after it.
 // (T1) Every write is synced before it is answered: redis with `appendonly yes, appendfsync always`; PostgreSQL as initdb makes it (fsync
-//      and synchronous_commit on). No other setting is changed.
+//      and synchronous_commit on). Beside places one setting is not the default: PostgreSQL's shared memory is a segment of System V, of
+//      the same size, since the system tells how much of such a segment is resident; pages that only ended processes have touched are not
+//      found otherwise.
 // (T2) PostgreSQL refuses to run as root: then it runs as the user that Debian's package has made for it.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
@@ -27,7 +29,8 @@ export class Store {
   private readonly child: ChildProcess;
   /** When this process ends without having stopped it. */
   private readonly abandoned = (): void => {
-    this.child.kill("SIGKILL");
+    // PostgreSQL ends at once by this one too, and gives its shared memory back.
+    this.child.kill("SIGQUIT");
     this.remove();
   };
 
@@ -108,8 +111,9 @@ function startPostgres(folder: string): [string, ChildProcess] {
   const data = join(folder, "data");
   const made = ["-D", data, "-U", "pawl", "--auth=trust", "--no-locale", "--encoding=UTF8", "--no-sync"];
   execFileSync(binary("initdb"), made, { ...user, cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
-  const places = ["-c", "listen_addresses=", "-c", `unix_socket_directories=${folder}`, "-c", "log_min_messages=fatal"];
-  return [folder, spawn(binary("postgres"), ["-D", data, ...places], { ...user, cwd: folder, stdio: ["ignore", "ignore", "ignore"] })];
+  const settings = ["listen_addresses=", `unix_socket_directories=${folder}`, "log_min_messages=fatal", "shared_memory_type=sysv"];
+  const args = ["-D", data, ...settings.flatMap((each) => ["-c", each])];
+  return [folder, spawn(binary("postgres"), args, { ...user, cwd: folder, stdio: ["ignore", "ignore", "ignore"] })];
 }
 
 function postgresUser(): User | undefined {
