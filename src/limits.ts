@@ -110,6 +110,8 @@ export const limits = {
 
   // Storage.
   checkpointMaxBytes: 8 * MIB,
+  /** Base pages that a checkpoint writes, in bytes of its deltas: all deltas kept have at most 2 / this of the bytes of all pages. */
+  sweepPagesPerDelta: 3,
   checkpointMaxMs: 10_000,
   /** One that takes longer is said; one that takes this long ends the node. */
   checkpointSlowMs: 60_000,
@@ -317,7 +319,8 @@ export function checkLimits(): void {
   // A job that is due within minutes is moved three times until then: out of two slots that hold many times, and to those that are due.
   assert(limits.wheelMovesPerTurnMax >= 3 * limits.entryItemsMax, "the wheel keeps up with entries that are full");
   const buffersBytes = limits.logWriteBufferBytes + limits.stateWriteBufferBytes;
-  assert(limits.diskReserveBytes > 2 * buffersBytes + limits.checkpointMaxBytes, "what must go on fits into the reserve of the disk");
+  const checkpointBytes = limits.checkpointMaxBytes * (1 + limits.sweepPagesPerDelta);
+  assert(limits.diskReserveBytes > 2 * buffersBytes + checkpointBytes, "what must go on fits into the reserve of the disk");
   assert(limits.diskReserveEndBytes > limits.diskReserveBytes, "a disk that is nearly full is not so by a hair");
   assert(limits.diskStallStepDownMs < limits.diskStallExitMs, "a leader steps down before it exits");
   const witnessedBytes = (limits.checkpointHeadersKept * limits.pageBytes) / 2;

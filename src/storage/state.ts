@@ -5,6 +5,8 @@
 // (S2) Its applied index is never above the durable end of the log that it names (H8d).
 // (S3) State = base pages, then all changes since the start of the last finished sweep, laid over them in order: a row's last change
 //      is in the newest delta that holds it, and a row in no delta is the same in every page of the sweep.
+//      A start reads all that is kept, and laying a row over its page costs ten times what the row costs as a part of a page: so a
+//      checkpoint writes more bytes of pages than of changes.
 // (S4) Headers are kept longer than changes: they name every checkpoint whose batch may still be in LevelDB's write-ahead files,
 //      where a batch can vanish without a word, cold rows and all. Records of the copy that laid the state down are kept as long.
 // (S5) Whoever copies the database is told of every batch in the turn in which it is durable (statecopy.ts).
@@ -189,7 +191,7 @@ export class StateStore {
       const copy = (this.tables[due.table] as PagedTable).copyPage(due.page);
       pages.push({ ...due, bytes: copy });
       bytes += copy.length;
-      if (bytes >= deltaBytes) break;
+      if (bytes >= deltaBytes * limits.sweepPagesPerDelta) break;
     }
     assert(pages.length > 0, "a state has at least one table");
     this.sweep.close(number);
