@@ -60,13 +60,13 @@ async function fill(files: PosixFiles, stream: HistoryStream, seconds: number): 
   let marks = noHistory;
   let flushed = 0;
   for (let second = 1; second <= seconds; second++) {
-    const rows = stream.next();
-    const before = process.cpuUsage();
-    for (const row of rows) store.append(row);
+    stream.begin();
+    const before = process.threadCpuUsage();
+    for (let place = 0; place < JOBS; place++) store.append(stream.take(place));
     const isDue = stream.ordinal - flushed >= CHECKPOINT_ROWS || second === seconds;
     const durable = isDue ? flush(store) : undefined;
     if (isDue) marks = store.marks();
-    const used = process.cpuUsage(before);
+    const used = process.threadCpuUsage(before);
     cpuUs += used.user + used.system;
     if (isDue) flushed = stream.ordinal;
     await durable;

@@ -138,19 +138,16 @@ function encodeColumn(out: ByteWriter, distances: Float64Array, { least, greates
 
 function packed(distances: Float64Array, width: number, shift: number): Uint8Array {
   const bytes = new Uint8Array(width * distances.length);
+  const lowEnd = Math.min(width, 4);
   for (let row = 0, at = 0; row < distances.length; row++, at += width) {
     const distance = distances[row] as number;
     if (distance !== distance) continue;
     const value = distance - shift;
     let low = value | 0;
-    let end = at + width;
-    if (width > 4) {
-      low = value % TWO_32 | 0;
-      let high = Math.floor(value / TWO_32);
-      for (let i = at + 4; i < end; i++, high >>>= 8) bytes[i] = high;
-      end = at + 4;
-    } else if (value > 0x7fff_ffff) low = value % TWO_32 | 0;
-    for (let i = at; i < end; i++, low >>>= 8) bytes[i] = low;
+    for (let i = at; i < at + lowEnd; i++, low >>>= 8) bytes[i] = low;
+    if (width <= 4) continue;
+    let high = Math.floor(value / TWO_32);
+    for (let i = at + 4; i < at + width; i++, high >>>= 8) bytes[i] = high;
   }
   return bytes;
 }
@@ -171,37 +168,36 @@ function encodeTexts(out: ByteWriter, texts: readonly string[]): void {
   out.raw(bytes.take());
 }
 
+/** One pass over the columns, for the same reason as above. */
 function summaryOf(columns: readonly Float64Array[], count: number, texts: readonly string[]): Float64Array {
   const summary = emptySummary();
-  const of = (each: number): Float64Array => (columns[each] as Float64Array).subarray(0, count);
-  const ordinals = of(column.ordinal);
-  summary[summed.first] = ordinals[0] as number;
-  summary[summed.last] = ordinals[count - 1] as number;
-  span(of(column.scheduledAtMs), summary, summed.scheduledFromMs, false);
-  // Of a range any of its due times may be asked for; without one both are 0.
-  summary[summed.scheduledToMs] = of(column.rangeToMs).reduce(greater, summary[summed.scheduledToMs] as number);
-  span(of(column.sequence), summary, summed.sequenceFrom, true);
-  summary[summed.endings] = of(column.ending).reduce((bits, ending) => bits | (1 << ending), 0);
-  for (const number of new Set(of(column.jobType))) addType(summary, number === 0 ? "" : (texts[number - 1] as string));
-  return summary;
-}
-
-function greater(a: number, b: number): number {
-  return a > b ? a : b;
-}
-
-/** Puts the least value and the greatest into the summary. */
-function span(values: Float64Array, summary: Float64Array, at: number, skipZero: boolean): void {
-  let least = Number.POSITIVE_INFINITY;
-  let greatest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
-    if (skipZero && value === 0) continue;
-    if (value < least) least = value;
-    if (value > greatest) greatest = value;
+  const ordinals = columns[column.ordinal] as Float64Array;
+  const scheduled = columns[column.scheduledAtMs] as Float64Array;
+  const rangeTo = columns[column.rangeToMs] as Float64Array;
+  const sequences = columns[column.sequence] as Float64Array;
+  const endings = columns[column.ending] as Float64Array;
+  const types = columns[column.jobType] as Float64Array;
+  let [fromMs, toMs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  let [sequenceFrom, sequenceTo] = [fromMs, toMs];
+  let mask = 0;
+  const seen = new Uint8Array(texts.length + 1);
+  for (let row = 0; row < count; row++) {
+    const scheduledAtMs = scheduled[row] as number;
+    // Of a range any of its due times may be asked for; without one both are 0.
+    const untilMs = Math.max(scheduledAtMs, rangeTo[row] as number);
+    const sequence = sequences[row] as number;
+    if (scheduledAtMs < fromMs) fromMs = scheduledAtMs;
+    if (untilMs > toMs) toMs = untilMs;
+    if (sequence !== 0 && sequence < sequenceFrom) sequenceFrom = sequence;
+    if (sequence !== 0 && sequence > sequenceTo) sequenceTo = sequence;
+    mask |= 1 << (endings[row] as number);
+    const type = types[row] as number;
+    if (seen[type] === 0) addType(summary, type === 0 ? "" : (texts[type - 1] as string));
+    seen[type] = 1;
   }
-  summary[at] = least;
-  summary[at + 1] = greatest;
+  const numbers = [ordinals[0] as number, ordinals[count - 1] as number, fromMs, toMs, sequenceFrom, sequenceTo, mask];
+  summary.set(numbers, summed.first);
+  return summary;
 }
 
 /** A block as it was read. Fields are taken out of the bytes one by one: nothing is decoded ahead. */
