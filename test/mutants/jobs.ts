@@ -22,8 +22,8 @@ export const jobs: readonly Mutant[] = [
   }),
   mutant("62", "apply reads a clock", tidy, {
     file: "src/jobs/applychanges.ts",
-    find: "const definition = { uid: index, createdAtMs: state.clockMs,",
-    put: "const definition = { uid: index, createdAtMs: Date.now(),",
+    find: "putDefinition(state, job, 1, { uid: index, createdAtMs: state.clockMs,",
+    put: "putDefinition(state, job, 1, { uid: index, createdAtMs: Date.now(),",
   }),
   mutant("80 H16.1", "the result of an older attempt ends the execution", jobsExecutions, {
     file: "src/jobs/applyitems.ts",
@@ -168,8 +168,8 @@ export const jobs: readonly Mutant[] = [
   }),
   mutant("H2e", "a submit that is repeated after the job has run makes it run again", jobsRegressions, {
     file: "src/jobs/applychanges.ts",
-    find: 'if (!stored || decodeEnded(stored).status === "cancelled") return undefined;',
-    put: "if (!stored || decodeEnded(stored).status) return undefined;",
+    find: '  if (!ended || ended.status === "cancelled") return undefined;',
+    put: "  if (!ended || ended.status) return undefined;",
   }),
   mutant("H4b", "a waiting retry is a memory, not a row", SEEDS, {
     file: "src/jobs/state.ts",

@@ -1,5 +1,6 @@
 // Owns: all mutants, room by room.
 
+import { bulk } from "./bulk.ts";
 import { elections } from "./elections.ts";
 import { hashes } from "./hashes.ts";
 import { jobs } from "./jobs.ts";
@@ -19,4 +20,5 @@ export const mutants: readonly Mutant[] = [
   ...restoring,
   ...leading,
   ...working,
+  ...bulk,
 ];
