@@ -12,18 +12,18 @@ import type { Window } from "./window.ts";
 const MINUTE_S = 60;
 const COSTS_SHOWN = 5;
 
-type Plan = { readonly perSecond: number; readonly seconds: number };
+type Plan = { readonly nodes: 1 | 3; readonly perSecond: number; readonly seconds: number };
 
-/** What was asked for, else the benchmark's own; `smoke` is the smallest at which something can be counted. */
-function planOf(scale: Scale, { rate, minutes }: BenchOptions, own: Plan): Plan {
-  if (scale === "smoke") return { perSecond: 100, seconds: 1 };
-  return { perSecond: rate ?? own.perSecond, seconds: minutes === undefined ? own.seconds : minutes * MINUTE_S };
+/** What was asked for, else the benchmark's own; `smoke` is the smallest at which something can be counted, on one node. */
+function planOf(scale: Scale, { rate, minutes }: BenchOptions, own: Omit<Plan, "nodes">): Plan {
+  if (scale === "smoke") return { nodes: 1, perSecond: 100, seconds: 1 };
+  return { nodes: 3, perSecond: rate ?? own.perSecond, seconds: minutes === undefined ? own.seconds : minutes * MINUTE_S };
 }
 
 /** Three nodes at 50,000 executions a second for ten minutes. */
 export async function benchSustained(scale: Scale, options: BenchOptions): Promise<Figure[]> {
   const plan = planOf(scale, options, { perSecond: 50_000, seconds: 600 });
-  const { result: minutes, window } = await Ticking.with({ nodes: 3 }, plan.perSecond, plan.seconds * 1000, (ticking) =>
+  const { result: minutes, window } = await Ticking.with({ nodes: plan.nodes }, plan.perSecond, plan.seconds * 1000, (ticking) =>
     during(ticking.cluster, ticking.nodes, () => byMinutes(ticking, plan.seconds)),
   );
   const costs = await costFigures(plan, scale === "full" ? 15 : 1);
@@ -72,8 +72,8 @@ export async function benchQuiet(scale: Scale, options: BenchOptions): Promise<F
   ];
 }
 
-function windowAt({ perSecond, seconds }: Plan): Promise<Window> {
-  return Ticking.with({ nodes: 3 }, perSecond, seconds * 1000, ({ cluster, nodes }) => watch(cluster, nodes, seconds));
+function windowAt({ nodes: count, perSecond, seconds }: Plan): Promise<Window> {
+  return Ticking.with({ nodes: count }, perSecond, seconds * 1000, ({ cluster, nodes }) => watch(cluster, nodes, seconds));
 }
 
 async function byMinutes({ cluster, nodes }: Ticking, seconds: number): Promise<Figure[]> {
