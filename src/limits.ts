@@ -135,6 +135,7 @@ export const limits = {
   historyDaysPerDropMax: 2,
   forgetKeysMax: 1_000,
   scrubPageRows: 1_024,
+  recentRowsMaxBytes: 4 * MIB,
   dataFilesOpenMax: 64,
   /** Of a file that was removed, at once. */
   fileFreeSliceBytes: 32 * MIB,

@@ -1,6 +1,7 @@
 // Owns: cold rows: what is stored but not needed to fire a job, by text keys. What changed since the last finished checkpoint is in
 // memory here; state.ts writes it. Which rows there are is the business of src/jobs.
-// (X1) Reads go through the active set, then the frozen one, then the database; deletions are kept in the sets (H10b, c).
+// (X1) Reads go through the active set, then the frozen one, then what was read lately and was not changed since, then the database;
+//      deletions are kept in the sets (H10b, c).
 // (X2) The frozen set is dropped only when its checkpoint is durable, so a row is never in neither place.
 // (X3) Stored values are sealed over key and value; every read checks it.
 // (X4) Each checkpoint tells the sum over the seals of all rows that are stored with it, so that one that is lost or stale is found by
@@ -8,7 +9,9 @@
 
 import { assert } from "../base/errors.ts";
 import { HashSum } from "../jobs/hashsum.ts";
+import { limits } from "../limits.ts";
 import { quarantined, sealIn, sealed, unsealed } from "./quarantine.ts";
+import { RecentRows } from "./recentrows.ts";
 import type { Kv, KvOp, KvRange } from "./disk.ts";
 
 export type ColdRange = Omit<KvRange, "reverse">;
@@ -25,6 +28,7 @@ export class ColdRows {
   private readonly kv: Kv;
   private active: Changes = new Map();
   private frozen: Changes = new Map();
+  private readonly recent = new RecentRows(limits.recentRowsMaxBytes);
   /** Bytes of keys and values put since the last freeze; at least 1 for each change. */
   changedBytes = 0;
   /** Of the rows of the newest durable checkpoint, and of the one that is being written (X4). */
@@ -41,18 +45,25 @@ export class ColdRows {
   get(key: string): Uint8Array | undefined {
     const set = this.active.has(key) ? this.active : this.frozen;
     if (set.has(key)) return set.get(key);
+    const recent = this.recent.get(key);
+    if (recent !== undefined) return recent;
     const value = this.kv.get(PREFIX + key);
-    return value === undefined ? undefined : unsealed(STORE, PREFIX + key, value);
+    if (value === undefined) return undefined;
+    const row = unsealed(STORE, PREFIX + key, value);
+    this.recent.add(key, row);
+    return row;
   }
 
   /** Keeps `value` itself, which must not change from now on. */
   put(key: string, value: Uint8Array): void {
     assert(key.isWellFormed(), "a key must have a UTF-8 form");
+    this.recent.forget(key);
     this.active.set(key, value);
     this.changedBytes += key.length + value.length + 1;
   }
 
   del(key: string): void {
+    this.recent.forget(key);
     this.active.set(key, undefined);
     this.changedBytes += key.length + 1;
   }

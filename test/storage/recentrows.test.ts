@@ -1,0 +1,75 @@
+// Rows that were read lately are given out again until they are changed or make room.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ColdRows } from "../../src/storage/coldrows.ts";
+import { RecentRows } from "../../src/storage/recentrows.ts";
+import type { Kv, KvOp } from "../../src/storage/disk.ts";
+
+const bytes = (count: number, value = 0): Uint8Array => new Uint8Array(count).fill(value);
+
+test("the oldest rows make room, and one that is larger than all is not kept", () => {
+  const rows = new RecentRows(10);
+  rows.add("a", bytes(4));
+  rows.add("b", bytes(4));
+  rows.add("c", bytes(4));
+  assert.deepEqual(["a", "b", "c"].map((key) => rows.get(key)?.length), [undefined, 4, 4]);
+  rows.add("b", bytes(6));
+  assert.deepEqual(["b", "c"].map((key) => rows.get(key)?.length), [6, 4]);
+  rows.add("d", bytes(11));
+  assert.deepEqual(["b", "c", "d"].map((key) => rows.get(key)?.length), [6, 4, undefined]);
+  rows.forget("b");
+  rows.add("e", bytes(6));
+  assert.deepEqual(["c", "e"].map((key) => rows.get(key)?.length), [4, 6], "what was forgotten takes no room");
+});
+
+/** A database in memory that counts what is read. */
+class CountingKv implements Kv {
+  readonly rows = new Map<string, Uint8Array>();
+  gets = 0;
+
+  get(key: string): Uint8Array | undefined {
+    this.gets++;
+    return this.rows.get(key)?.slice();
+  }
+
+  page(): Promise<[string, Uint8Array][]> {
+    return Promise.resolve([]);
+  }
+
+  write(ops: readonly KvOp[], done: (error?: Error) => void): void {
+    for (const op of ops) {
+      if ("put" in op) this.rows.set(op.put, op.value);
+      else this.rows.delete(op.del);
+    }
+    done();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function checkpoint(kv: CountingKv, cold: ColdRows): void {
+  cold.freeze();
+  kv.write([...cold.frozenOps()], () => undefined);
+  cold.thaw();
+}
+
+test("a cold row is read once, and anew after it was changed or removed, also behind a checkpoint", () => {
+  const kv = new CountingKv();
+  const cold = new ColdRows(kv);
+  cold.put("a", bytes(3, 1));
+  checkpoint(kv, cold);
+  const before = kv.gets;
+  assert.deepEqual([cold.get("a"), cold.get("a")], [bytes(3, 1), bytes(3, 1)]);
+  assert.equal(kv.gets, before + 1);
+  cold.put("a", bytes(3, 2));
+  assert.deepEqual(cold.get("a"), bytes(3, 2));
+  checkpoint(kv, cold);
+  assert.deepEqual(cold.get("a"), bytes(3, 2));
+  cold.del("a");
+  assert.equal(cold.get("a"), undefined);
+  checkpoint(kv, cold);
+  assert.equal(cold.get("a"), undefined);
+});
