@@ -36,7 +36,8 @@ export async function load(cluster: BenchCluster, nodes: readonly BenchNode[], l
   const servers = nodes.map(({ api }) => api);
   const order: Order = { servers, token: cluster.token, kind, from, to: from + count, atMs, parallel: PARALLEL, linesPerRequest };
   const tookMs: number[] = [];
-  let [lines, resumed] = [0, 0];
+  const breaks: string[] = [];
+  let lines = 0;
   const sinceMs = performance.now();
   const worker = new Worker(new URL("bulkloader.ts", import.meta.url), { workerData: order });
   await new Promise<void>((resolve, reject) => {
@@ -46,11 +47,12 @@ export async function load(cluster: BenchCluster, nodes: readonly BenchNode[], l
       const before = lines;
       tookMs.push(told.tookMs);
       lines += told.lines;
-      resumed += told.resumed;
+      breaks.push(...told.breaks);
       if (Math.floor(lines / TOLD_EVERY_LINES) > Math.floor(before / TOLD_EVERY_LINES)) say(`${lines.toLocaleString("en")} jobs loaded`);
     });
   });
   if (lines !== count) throw new Error(`${lines} of ${count} jobs were loaded`);
+  if (breaks.length > 0) say(`requests broke off: ${breaks.join(", ")}`);
   const seconds = (performance.now() - sinceMs) / 1000;
-  return { perSecond: count / seconds, seconds, requestP50Ms: quantile(tookMs, 0.5), requestMaxMs: Math.max(...tookMs), resumed };
+  return { perSecond: count / seconds, seconds, requestP50Ms: quantile(tookMs, 0.5), requestMaxMs: Math.max(...tookMs), resumed: breaks.length };
 }

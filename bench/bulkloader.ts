@@ -19,8 +19,8 @@ export type Order = {
   readonly linesPerRequest: number;
 };
 
-/** Told after each request. */
-export type Told = { readonly lines: number; readonly tookMs: number; readonly resumed: number };
+/** Told after each request; `breaks` is why it was sent again, each time. */
+export type Told = { readonly lines: number; readonly tookMs: number; readonly breaks: readonly string[] };
 
 type Answer = {
   readonly cursor?: string;
@@ -37,7 +37,7 @@ let next = order.from;
 let resumed = 0;
 
 /** How many lines were taken. Anything that is not a job taken, or taken before, ends the benchmark. */
-async function send(pool: Pool, from: number, to: number): Promise<number> {
+async function send(pool: Pool, from: number, to: number, breaks: string[]): Promise<number> {
   const headers = { authorization: `Bearer ${order.token}`, "content-type": "application/x-ndjson" };
   const path = "/api/v1/jobs/batch?results=errors";
   const lines = linesOf(order.kind, from, to, order.atMs);
@@ -49,7 +49,10 @@ async function send(pool: Pool, from: number, to: number): Promise<number> {
   const last = JSON.parse(answers.at(-1) as string) as Answer;
   if (last.done === true) return to - from;
   if (++resumed > RESUMES_MAX) throw new Error(`bulk requests break off again and again: ${answers.at(-1)}`);
-  if (last.error !== undefined) await wait(RESUME_AFTER_MS);
+  if (last.error !== undefined) {
+    breaks.push(last.error.code);
+    await wait(RESUME_AFTER_MS);
+  }
   return Number(last.cursor ?? 0);
 }
 
@@ -59,9 +62,9 @@ async function sender(pool: Pool): Promise<void> {
     const to = Math.min(order.to, from + order.linesPerRequest);
     next = to;
     const sinceMs = performance.now();
-    const before = resumed;
-    for (let at = from; at < to; ) at += await send(pool, at, to);
-    const told: Told = { lines: to - from, tookMs: performance.now() - sinceMs, resumed: resumed - before };
+    const breaks: string[] = [];
+    for (let at = from; at < to; ) at += await send(pool, at, to, breaks);
+    const told: Told = { lines: to - from, tookMs: performance.now() - sinceMs, breaks };
     parentPort?.postMessage(told);
   }
 }
