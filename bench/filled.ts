@@ -1,5 +1,5 @@
-// Owns: data directories that already hold many schedules, for measuring what comes after: made through the real state, log and checkpoints,
-// without a node, its API and consensus, at the speed of one core. What is in one directory can be copied for the other voters.
+// Owns: data directories that hold many schedules already, for measuring what comes after: made through the real state, log, checkpoints,
+// but without a node, its API and consensus, at the speed of one core. What is in one directory can be copied for the other voters.
 // (F1) Jobs come in batches, each an entry that is encoded and applied as any other. The log itself gets the entries of the last mebibytes
 //      only: those before are dropped behind a checkpoint anyway, and stand there without their data.
 // (F2) The mix: 60 % cron over 2,000 expressions in 20 zones, 30 % intervals, 10 % one-shots; payloads of 300 bytes; the first due times

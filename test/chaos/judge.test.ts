@@ -88,7 +88,8 @@ test("a refusal that no fault explains, and a job that nobody asked for, are tol
 function record(scheduledMs: number, more: Partial<Execution> = {}): Execution {
   return {
     execution_id: `x-${scheduledMs}`, job_id: "j", job_type: "noop", scheduled_at: new Date(scheduledMs).toISOString(),
-    status: "completed", attempt: 1, retries: 0, fencing_token: "7", node_id: "a", start_time: null, end_time: null, lateness_ms: 0, error: null, reason: null, ...more,
+    status: "completed", attempt: 1, retries: 0, fencing_token: "7", node_id: "a", start_time: null, end_time: null, lateness_ms: 0,
+    error: null, reason: null, ...more,
   };
 }
 

@@ -74,7 +74,8 @@ class World {
 
   expected({ jobId = "", status, jobType, fromMs = 0, toMs = Infinity }: ExecutionFilter): number[] {
     const records = (this.records.get(jobId) as Ended[]).filter((row) => row.scheduledAtMs >= fromMs && row.scheduledAtMs < toMs);
-    const fits = records.filter((row) => (status ?? endings[row.ending]) === endings[row.ending] && (jobType ?? row.jobType) === row.jobType);
+    const isOf = (row: (typeof records)[number]): boolean => (jobType ?? row.jobType) === row.jobType;
+    const fits = records.filter((row) => (status ?? endings[row.ending]) === endings[row.ending] && isOf(row));
     return fits.map(({ scheduledAtMs }) => scheduledAtMs).reverse();
   }
 
