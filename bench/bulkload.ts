@@ -54,5 +54,6 @@ export async function load(cluster: BenchCluster, nodes: readonly BenchNode[], l
   if (lines !== count) throw new Error(`${lines} of ${count} jobs were loaded`);
   if (breaks.length > 0) say(`requests broke off: ${breaks.join(", ")}`);
   const seconds = (performance.now() - sinceMs) / 1000;
-  return { perSecond: count / seconds, seconds, requestP50Ms: quantile(tookMs, 0.5), requestMaxMs: Math.max(...tookMs), resumed: breaks.length };
+  const resumed = breaks.length;
+  return { perSecond: count / seconds, seconds, requestP50Ms: quantile(tookMs, 0.5), requestMaxMs: Math.max(...tookMs), resumed };
 }
