@@ -8,6 +8,7 @@ import { benchHistory } from "./history.ts";
 import { benchListing } from "./listing.ts";
 import { benchLoop } from "./loop.ts";
 import { benchRecovery } from "./recovery.ts";
+import { benchRestart } from "./restart.ts";
 import { benchScale } from "./scale.ts";
 import { benchSchedule } from "./schedule.ts";
 import { benchStart } from "./start.ts";
@@ -34,6 +35,7 @@ export const benches: readonly Bench[] = [
   { name: "submit", about: "2,000 single creates a second from 50 clients", nodes: [1, 3], run: benchSubmit },
   { name: "loop", about: "delays of the core threads", run: benchLoop },
   { name: "recovery", about: "a restart and a join with a million schedules", run: benchRecovery },
+  { name: "restart", about: "a start with ten million schedules, part by part", run: benchRestart },
   { name: "commits", about: "commands of three cores alone, without the HTTP API", run: benchCommits },
   { name: "start", about: "a node's start and its idle memory", run: benchStart },
   { name: "wheel", about: "the timing wheel beside a binary heap", run: benchWheel },

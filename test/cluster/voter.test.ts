@@ -71,6 +71,16 @@ test("a node that loads is a majority's second half: what it acknowledges is com
   assert.deepEqual([state?.jobs.pool.count, state?.appliedIndex], [2, leader()?.assembled?.replica.state.appliedIndex]);
 });
 
+test("a write that is in flight when the state is loaded is acknowledged all the same", async () => {
+  const [loading, other] = followers() as [SimNode, SimNode];
+  loadsFor(loading, 4_000);
+  other.crash();
+  await pass(3_500);
+  loading.disk.writeMs = 1_000;
+  assert.deepEqual(await submitted("second"), ["submitted"]);
+  assert.equal(loading.up, true);
+});
+
 test("a node that loads elects another one, and never stands for election itself", async () => {
   const [loading, other] = followers() as [SimNode, SimNode];
   const former = leader() as SimNode;

@@ -11,6 +11,7 @@ const clusterLogwriter = "test/cluster/logwriter.test.ts";
 const clusterProposals = "test/cluster/proposals.test.ts";
 const clusterQueries = "test/cluster/queries.test.ts";
 const clusterSnapshot = "test/cluster/snapshot.test.ts";
+const clusterVoter = "test/cluster/voter.test.ts";
 const jobsTimelines = "test/jobs/timelines.test.ts";
 const plannerPlanner = "test/planner/planner.test.ts";
 const plannerRestored = "test/planner/restored.test.ts";
@@ -188,6 +189,16 @@ export const leading: readonly Mutant[] = [
     file: "src/cluster/proposals.ts",
     find: "if (!entry || birth !== this.birth) return;",
     put: "if (!entry) return;",
+  }),
+  mutant("H8b", "a node takes over before its state is loaded", clusterVoter, {
+    file: "src/cluster/voter.ts",
+    find: ' || frame.message.kind === "timeout_now"',
+    put: "",
+  }),
+  mutant("H8b", "a write in flight is forgotten when the state is loaded", clusterVoter, {
+    file: "src/cluster/voter.ts",
+    find: "    this.next = next;\n",
+    put: "",
   }),
   mutant("H16.14", "a copy of a forwarded change is tried again", SEEDS, {
     file: "src/cluster/replica.ts",
