@@ -55,6 +55,7 @@ function stateOf(count: number): State {
   const state = new State(capacity, memory, wheel, {
     get: (key) => (key.startsWith("def/") ? definitionAt(key) : interned.get(key)),
     put: (key, value) => void interned.set(key, value),
+    add: (key, value) => void interned.set(key, value),
     del: (key) => void interned.delete(key),
   });
   const { jobs } = state;

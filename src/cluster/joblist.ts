@@ -7,6 +7,7 @@
 
 import { findJob } from "../jobs/applychanges.ts";
 import { coldKeys } from "../jobs/cold.ts";
+import { isListedByStatus } from "../jobs/endedrows.ts";
 import { decodeEnded } from "../jobs/definition.ts";
 import { endings } from "../jobs/history.ts";
 import { JobScan } from "../jobs/jobscan.ts";
@@ -81,14 +82,15 @@ export class JobList {
   /** Fills `items` from one page of the stored rows behind an id; returns the id to go on behind, undefined at the end. */
   private async ended(read: Read, filter: JobFilter, limit: number, after: string, items: JobView[]): Promise<string | undefined> {
     const { status } = filter;
-    const prefix = status === undefined ? coldKeys.ended("") : coldKeys.endedBy(status, "");
-    const asked = isSelective(filter) ? limits.pageMax : limit - items.length;
+    const listed = status !== undefined && isListedByStatus(status);
+    const prefix = listed ? coldKeys.endedBy(status, "") : coldKeys.ended("");
+    const asked = isSelective(filter, listed) ? limits.pageMax : limit - items.length;
     const rows = await this.cold.page({ gt: prefix + after, lt: `${prefix}\u{10ffff}`, limit: asked });
     let looked = 0;
     if (rows.length > 0)
       await read.run(() => {
         const [key, value] = rows[looked++] as [string, Uint8Array];
-        const stored = status === undefined ? value : this.state.cold.get(coldKeys.ended(key.slice(prefix.length)));
+        const stored = !listed ? value : this.state.cold.get(coldKeys.ended(key.slice(prefix.length)));
         const view = stored && this.showEnded(stored);
         if (view && endedFits(view, filter)) items.push(view);
         return items.length >= limit || looked === rows.length;
@@ -103,11 +105,12 @@ function mayHaveEnded({ status }: JobFilter): boolean {
 }
 
 /** Whether rows of the wanted status may not fit all the same. */
-function isSelective({ jobType, startFromMs, startToMs }: JobFilter): boolean {
-  return jobType !== undefined || startFromMs !== undefined || startToMs !== undefined;
+function isSelective({ status, jobType, startFromMs, startToMs }: JobFilter, listed: boolean): boolean {
+  return jobType !== undefined || startFromMs !== undefined || startToMs !== undefined || (status !== undefined && !listed);
 }
 
-function endedFits(view: JobView, { jobType, startFromMs = 0, startToMs = Number.POSITIVE_INFINITY }: JobFilter): boolean {
+function endedFits(view: JobView, { status, jobType, startFromMs = 0, startToMs = Number.POSITIVE_INFINITY }: JobFilter): boolean {
+  if (status !== undefined && view.status !== status) return false;
   if (jobType !== undefined && view.spec.class.jobType !== jobType) return false;
   const startMs = view.lastScheduledAtMs ?? 0;
   return startMs >= startFromMs && startMs < startToMs;

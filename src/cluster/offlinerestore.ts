@@ -60,7 +60,7 @@ function blankState(capacity: Capacity): State {
   const none = (): never => {
     throw new BugError("only tables and scalars are looked at");
   };
-  return new State(capacity, memory, wheel, { get: none, put: none, del: none });
+  return new State(capacity, memory, wheel, { get: none, put: none, add: none, del: none });
 }
 
 /** Removes what is left of a restore that did not come to its end. */

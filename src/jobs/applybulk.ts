@@ -5,7 +5,7 @@
 import { ByteReader } from "../base/bytes.ts";
 import { isTaken, notAnInstant } from "./applychanges.ts";
 import { Bulk } from "./bulk.ts";
-import { BLOCK_JOBS, definitionOf, putBlock, putDefinition } from "./definitionrows.ts";
+import { BLOCK_JOBS, definitionOf, addBlock, addDefinition } from "./definitionrows.ts";
 import type { Origin } from "./definitionrows.ts";
 import { forgetEnded } from "./endedrows.ts";
 import { eventCode } from "./eventlog.ts";
@@ -107,12 +107,12 @@ class Maker {
       const job = numbers[at] as number;
       if (job % BLOCK_JOBS === 0 && numbers[at + BLOCK_JOBS - 1] === job + BLOCK_JOBS - 1) {
         const bodies = places.slice(at, at + BLOCK_JOBS).map((place) => bulk.body(place));
-        putBlock(state, job, origin, bodies);
+        addBlock(state, job, origin, bodies);
         at += BLOCK_JOBS;
         continue;
       }
       const input = new ByteReader(bulk.body(places[at] as number));
-      putDefinition(state, job, 1, { ...origin, jobId: input.string(), specJson: input.bytes() });
+      addDefinition(state, job, 1, { ...origin, jobId: input.string(), specJson: input.bytes() });
       at++;
     }
   }

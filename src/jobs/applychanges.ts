@@ -6,8 +6,8 @@ import type { ByteReader } from "../base/bytes.ts";
 import { hashText } from "../base/checksum.ts";
 import { takeDefinition, takeRef } from "./command.ts";
 import type { DefinitionFields, JobRef } from "./command.ts";
-import { definitionOf, putDefinition } from "./definitionrows.ts";
-import { findEnded, forgetEnded, putEnded } from "./endedrows.ts";
+import { definitionOf, addDefinition } from "./definitionrows.ts";
+import { changeEnded, findEnded, forgetEnded } from "./endedrows.ts";
 import { eventCode } from "./eventlog.ts";
 import { cancelLive, dropVersion, leaveIfDone, makeExecution, origin, retire } from "./executions.ts";
 import { jobFlags } from "./jobtable.ts";
@@ -40,7 +40,7 @@ export function applyCreate(state: State, body: ByteReader, index: number): Repl
   jobs.lastAtMs[job] = 0;
   jobs.class[job] = state.classes.acquire(fields.classText);
   jobs.schedule[job] = fields.scheduleText === "" ? 0 : state.schedules.acquire(fields.scheduleText);
-  putDefinition(state, job, 1, { uid: index, createdAtMs: state.clockMs, jobId, specJson: fields.specJson });
+  addDefinition(state, job, 1, { uid: index, createdAtMs: state.clockMs, jobId, specJson: fields.specJson });
   jobs.ids.add(job);
   state.armJob(job);
   jobs.rows.touch(job);
@@ -52,7 +52,7 @@ export function applyCreate(state: State, body: ByteReader, index: number): Repl
 function cancelEnded(state: State, jobId: string, index: number): Reply {
   const ended = findEnded(state, jobId);
   if (!ended || ended.status === "cancelled") return refused("not_found", "no such job");
-  putEnded(state, jobId, { ...ended, status: "cancelled" });
+  changeEnded(state, jobId, ended, { ...ended, status: "cancelled" });
   return { kind: "done", status: "cancelled", jobId, sequence: undefined, index };
 }
 
@@ -130,7 +130,7 @@ function revise(state: State, job: number, specJson: Uint8Array): { jobId: strin
   const old = jobs.revision[job] as number;
   const definition = definitionOf(state, job);
   const revision = old === 0xffffffff ? 1 : old + 1;
-  putDefinition(state, job, revision, { ...definition, specJson });
+  addDefinition(state, job, revision, { ...definition, specJson });
   jobs.revision[job] = revision;
   dropVersion(state, job, old);
   jobs.rows.touch(job);

@@ -5,6 +5,8 @@
 export interface ColdRows {
   get(key: string): Uint8Array | undefined;
   put(key: string, value: Uint8Array): void;
+  /** As put, for a key that has no row: there is nothing to be looked for in its place. */
+  add(key: string, value: Uint8Array): void;
   del(key: string): void;
 }
 

@@ -38,12 +38,13 @@ export function definitionOf(state: State, job: number): Definition {
   return definition;
 }
 
-export function putDefinition(state: State, job: number, version: number, definition: Definition): void {
-  state.cold.put(coldKeys.definition(job, version), encodeDefinition(definition));
+/** A version that is not there yet. */
+export function addDefinition(state: State, job: number, version: number, definition: Definition): void {
+  state.cold.add(coldKeys.definition(job, version), encodeDefinition(definition));
 }
 
 /** Stores the first versions of the BLOCK_JOBS jobs from `first` on. `bodies`: of each its id and its spec, as `string` and `bytes`. */
-export function putBlock(state: State, first: number, { uid, createdAtMs }: Origin, bodies: readonly Uint8Array[]): void {
+export function addBlock(state: State, first: number, { uid, createdAtMs }: Origin, bodies: readonly Uint8Array[]): void {
   const out = new ByteWriter(bodies.reduce((sum, body) => sum + body.length, BLOCK_HEADER_BYTES));
   out.u8(FORMAT);
   out.u48(uid);
@@ -52,7 +53,7 @@ export function putBlock(state: State, first: number, { uid, createdAtMs }: Orig
     out.raw(bodies[i] as Uint8Array);
     state.jobs.flags[first + i] = (state.jobs.flags[first + i] as number) | jobFlags.inBlock;
   }
-  state.cold.put(coldKeys.definitionBlock(blockOf(first)), out.take());
+  state.cold.add(coldKeys.definitionBlock(blockOf(first)), out.take());
 }
 
 function inBlock(block: Uint8Array, place: number): Definition {

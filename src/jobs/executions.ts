@@ -14,7 +14,7 @@ import { utf8Bytes } from "../base/bytes.ts";
 import { decodeDefinition, encodeDefinition, encodeLeft } from "./definition.ts";
 import type { Definition } from "./definition.ts";
 import { definitionOf, dropDefinition } from "./definitionrows.ts";
-import { findEnded, putEnded } from "./endedrows.ts";
+import { addEnded, changeEnded, findEnded } from "./endedrows.ts";
 import { eventCode } from "./eventlog.ts";
 import { endings, origins } from "./history.ts";
 import { jobFlags } from "./jobtable.ts";
@@ -256,7 +256,7 @@ export function leaveIfDone(state: State, job: number): void {
 export function retire(state: State, job: number, status: string): void {
   const { jobs } = state;
   const definition = definitionOf(state, job);
-  putEnded(state, definition.jobId, {
+  addEnded(state, definition.jobId, {
     status,
     revision: jobs.revision[job] as number,
     lastScheduledAtMs: jobs.lastAtMs[job] as number,
@@ -271,7 +271,7 @@ export function retire(state: State, job: number, status: string): void {
 function completeEnded(state: State, { jobId, uid }: Definition, ordinal: number): void {
   const ended = findEnded(state, jobId);
   if (!ended || ended.ordinal === ordinal || decodeDefinition(ended.definition).uid !== uid) return;
-  putEnded(state, jobId, { ...ended, endedAtMs: state.clockMs, ordinal });
+  changeEnded(state, jobId, ended, { ...ended, endedAtMs: state.clockMs, ordinal });
 }
 
 /** Events and history name jobs by number; ids of jobs that left lately are kept to name them. */
@@ -291,7 +291,7 @@ function freeJob(state: State, job: number): void {
   const definition = definitionOf(state, job);
   const { jobId } = definition;
   const newest = jobs.history(job);
-  if (newest !== 0) state.cold.put(coldKeys.left(job, newest), encodeLeft({ leftAtMs: state.clockMs, jobId }));
+  if (newest !== 0) state.cold.add(coldKeys.left(job, newest), encodeLeft({ leftAtMs: state.clockMs, jobId }));
   if (jobs.has(job, jobFlags.deleted)) completeEnded(state, definition, newest);
   remember(state, job, jobId);
   state.timers.disarm(job);

@@ -23,6 +23,15 @@ export class SummedRows implements ColdRows {
 
   put(key: string, value: Uint8Array): void {
     this.rows.put(key, value);
+    this.written(key, value);
+  }
+
+  add(key: string, value: Uint8Array): void {
+    this.rows.add(key, value);
+    this.written(key, value);
+  }
+
+  private written(key: string, value: Uint8Array): void {
     this.sum.add(mix32(checksum(value, keyHash(key))));
   }
 

@@ -6,6 +6,8 @@
 // (X3) Stored values are sealed over key and value; every read checks it.
 // (X4) Each checkpoint tells the sum over the seals of all rows that are stored with it, so that one that is lost or stale is found by
 //      reading them all (scrub.ts). It is kept up to date by reading what a change replaces, just before it is written.
+// (X5) A row that was added, by whoever knows that there is none, replaces nothing: a look for it costs as much as the rest of its way.
+//      One that goes again before a checkpoint leaves no trace. A row of the frozen set is stored before the active one is frozen.
 
 import { assert } from "../base/errors.ts";
 import { HashSum } from "../jobs/hashsum.ts";
@@ -28,6 +30,9 @@ export class ColdRows {
   private readonly kv: Kv;
   private active: Changes = new Map();
   private frozen: Changes = new Map();
+  /** Keys of the active set that the database has no row for (X5). */
+  private fresh = new Set<string>();
+  private frozenFresh = new Set<string>();
   private readonly recent = new RecentRows(limits.recentRowsMaxBytes);
   /** Bytes of keys and values put since the last freeze; at least 1 for each change. */
   changedBytes = 0;
@@ -62,8 +67,16 @@ export class ColdRows {
     this.changedBytes += key.length + value.length + 1;
   }
 
+  /** (X5) */
+  add(key: string, value: Uint8Array): void {
+    if (!this.active.has(key)) this.fresh.add(key);
+    this.put(key, value);
+  }
+
   del(key: string): void {
     this.recent.forget(key);
+    this.changedBytes += key.length + 1;
+    if (this.fresh.delete(key)) return void this.active.delete(key);
     this.active.set(key, undefined);
     this.changedBytes += key.length + 1;
   }
@@ -88,7 +101,9 @@ export class ColdRows {
   freeze(): void {
     assert(this.frozen.size === 0, "one checkpoint at a time");
     this.frozen = this.active;
+    this.frozenFresh = this.fresh;
     this.active = new Map();
+    this.fresh = new Set();
     this.changedBytes = 0;
     this.nextSum = this.sum.copy();
     this.replaced.clear();
@@ -98,7 +113,7 @@ export class ColdRows {
   *frozenOps(): Generator<KvOp> {
     for (const [key, value] of this.frozen) {
       const storedKey = PREFIX + key;
-      const old = this.kv.get(storedKey);
+      const old = this.frozenFresh.has(key) ? undefined : this.kv.get(storedKey);
       if (old !== undefined) {
         this.replaced.set(storedKey, sealIn(old));
         this.nextSum.remove(sealIn(old));
@@ -116,6 +131,7 @@ export class ColdRows {
   /** The checkpoint that holds the frozen set is durable. */
   thaw(): void {
     this.frozen = new Map();
+    this.frozenFresh = new Set();
     this.sum = this.nextSum;
   }
 

@@ -12,6 +12,7 @@ function stateOver(rows: Map<string, Uint8Array>): State {
   const cold = {
     get: (key: string) => rows.get(key),
     put: (key: string, value: Uint8Array) => void rows.set(key, value),
+    add: (key: string, value: Uint8Array) => void rows.set(key, value),
     del: (key: string) => void rows.delete(key),
   };
   return new State(

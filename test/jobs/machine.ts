@@ -1,6 +1,7 @@
 // Owns: a state machine under test: the real State and wheel over cold rows in a map and history in an array, with short ways to write
 // entries and to read what became of them. Time is the clock of the entries that the test writes.
 
+import assert from "node:assert/strict";
 import { ByteWriter } from "../../src/base/bytes.ts";
 import { allAtOnce } from "../../src/base/parts.ts";
 import { applyEntry } from "../../src/jobs/apply.ts";
@@ -73,6 +74,11 @@ export class MapRows implements ColdRows {
 
   put(key: string, value: Uint8Array): void {
     this.rows.set(key, value);
+  }
+
+  add(key: string, value: Uint8Array): void {
+    assert.ok(!this.rows.has(key), `${key} is added, but is there`);
+    this.put(key, value);
   }
 
   del(key: string): void {

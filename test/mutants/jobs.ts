@@ -22,8 +22,8 @@ export const jobs: readonly Mutant[] = [
   }),
   mutant("62", "apply reads a clock", tidy, {
     file: "src/jobs/applychanges.ts",
-    find: "putDefinition(state, job, 1, { uid: index, createdAtMs: state.clockMs,",
-    put: "putDefinition(state, job, 1, { uid: index, createdAtMs: Date.now(),",
+    find: "addDefinition(state, job, 1, { uid: index, createdAtMs: state.clockMs,",
+    put: "addDefinition(state, job, 1, { uid: index, createdAtMs: Date.now(),",
   }),
   mutant("80 H16.1", "the result of an older attempt ends the execution", jobsExecutions, {
     file: "src/jobs/applyitems.ts",

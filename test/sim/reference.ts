@@ -8,6 +8,7 @@ import type { HistoryRow } from "../../src/jobs/history.ts";
 import { State, timerMemory } from "../../src/jobs/state.ts";
 import type { Entry } from "../../src/raft/types.ts";
 import { capacity } from "./node.ts";
+import { demand } from "./oracle.ts";
 
 class MapRows implements ColdRows {
   private readonly rows = new Map<string, Uint8Array>();
@@ -18,6 +19,11 @@ class MapRows implements ColdRows {
 
   put(key: string, value: Uint8Array): void {
     this.rows.set(key, value);
+  }
+
+  add(key: string, value: Uint8Array): void {
+    demand(!this.rows.has(key), "X5", `${key} is added, but is there`);
+    this.put(key, value);
   }
 
   del(key: string): void {

@@ -1,4 +1,4 @@
-// Rows that were read lately are given out again until they are changed or make room.
+// What reading and adding cold rows costs: rows that were read lately are given out again until they are changed or make room.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -72,4 +72,30 @@ test("a cold row is read once, and anew after it was changed or removed, also be
   assert.equal(cold.get("a"), undefined);
   checkpoint(kv, cold);
   assert.equal(cold.get("a"), undefined);
+});
+
+test("a row that is added is not looked for, and counts as any other (X5)", () => {
+  const kv = new CountingKv();
+  const [cold, other] = [new ColdRows(kv), new ColdRows(new CountingKv())];
+  cold.add("a", bytes(3, 1));
+  cold.add("b", bytes(3, 2));
+  cold.del("b");
+  checkpoint(kv, cold);
+  assert.deepEqual([kv.gets, [...kv.rows.keys()]], [0, ["x/a"]], "what went again left no trace");
+  cold.del("a");
+  cold.add("a", bytes(3, 3));
+  checkpoint(kv, cold);
+  assert.equal(kv.gets, 1, "what is stored is looked for, since it is replaced");
+  cold.del("a");
+  cold.freeze();
+  cold.add("a", bytes(3, 4));
+  const ops = [...cold.frozenOps()];
+  assert.deepEqual(ops, [{ del: "x/a" }]);
+  kv.write(ops, () => undefined);
+  cold.thaw();
+  checkpoint(kv, cold);
+  const twin = new CountingKv();
+  other.put("a", bytes(3, 4));
+  checkpoint(twin, other);
+  assert.equal(cold.sum.text(), other.sum.text());
 });
