@@ -20,6 +20,26 @@ const UTF8_MAX_BYTES = 3;
 /** Up to here `copy()` keeps the buffer, unless told otherwise. */
 const KEPT_BYTES = 64 * 1024;
 
+const SLAB_BYTES = 64 * 1024;
+const SLAB_PART_MAX_BYTES = 4 * 1024;
+let slab = new Uint8Array(0);
+let slabAt = 0;
+
+/**
+ * Zeroed bytes. Small ones are cut from one piece of memory with others that are made at the same time: a buffer of its own costs a
+ * microsecond to make and to collect. It holds all of that piece, so this is for what soon goes again; its `buffer` is not its own.
+ */
+export function smallBytes(length: number): Uint8Array<ArrayBuffer> {
+  if (length > SLAB_PART_MAX_BYTES) return new Uint8Array(length);
+  if (slabAt + length > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabAt = 0;
+  }
+  const part = slab.subarray(slabAt, slabAt + length);
+  slabAt += length;
+  return part;
+}
+
 /** A growing buffer. `take()` hands out what was written and lets it go, `copy()` keeps the buffer for the next. */
 export class ByteWriter {
   private buffer: Uint8Array<ArrayBuffer> = NOTHING;
@@ -128,7 +148,7 @@ export class ByteWriter {
   }
 
   /** A view of what was written from `from` on, good until the next write. */
-  written(from: number): Uint8Array {
+  written(from: number): Uint8Array<ArrayBuffer> {
     return this.buffer.subarray(from, this.length);
   }
 
@@ -138,10 +158,11 @@ export class ByteWriter {
     this.length = length;
   }
 
-  /** A copy of the bytes written so far, for a writer that is used over and over; a large buffer is let go. */
+  /** A copy of the bytes written so far (smallBytes), for a writer that is used over and over; a large buffer is let go. */
   copy(): Uint8Array<ArrayBuffer> {
     if (this.length > this.keptBytes) return this.take();
-    const out = this.buffer.slice(0, this.length);
+    const out = smallBytes(this.length);
+    out.set(this.buffer.subarray(0, this.length));
     this.length = 0;
     return out;
   }

@@ -15,8 +15,6 @@ import { specFrom, specText } from "./specform.ts";
 const FORMAT = 1;
 const FIXED_BYTES = 21;
 const TEXTS_MAX = 0xffff;
-/** Batches are below this unless their jobs are unusually large. */
-const BATCH_KEPT_BYTES = 1_048_576;
 
 /** Texts that are numbered as they come; a value by which one was found is known without making its text again. */
 class Texts {
@@ -50,7 +48,7 @@ export class BulkWriter {
   private readonly classes = new Texts();
   private readonly fixed = new ByteWriter(16_384);
   private readonly bodies = new ByteWriter(262_144);
-  private readonly out = new ByteWriter(262_144, BATCH_KEPT_BYTES);
+  private readonly out = new ByteWriter(262_144);
   count = 0;
 
   /** Begins anew, whatever became of the batch before. */
@@ -93,7 +91,7 @@ export class BulkWriter {
     for (const text of this.classes.texts) out.string(text);
     out.raw(this.fixed.written(0));
     out.raw(this.bodies.written(0));
-    const batch = out.copy();
+    const batch = out.written(0).slice();
     this.begin();
     return batch;
   }

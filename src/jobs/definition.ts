@@ -74,7 +74,7 @@ export type Ended = {
 };
 
 export function encodeEnded(ended: Ended): Uint8Array {
-  const out = new ByteWriter(64 + ended.definition.length);
+  const out = scratch;
   out.u8(1);
   out.string(ended.status);
   out.u32(ended.revision);
@@ -82,7 +82,7 @@ export function encodeEnded(ended: Ended): Uint8Array {
   out.f64(ended.endedAtMs);
   out.u48(ended.ordinal);
   out.bytes(ended.definition);
-  return out.take();
+  return out.copy();
 }
 
 export function decodeEnded(value: Uint8Array): Ended {
@@ -96,10 +96,10 @@ export function decodeEnded(value: Uint8Array): Ended {
 export type Left = { readonly leftAtMs: number; readonly jobId: string };
 
 export function encodeLeft({ leftAtMs, jobId }: Left): Uint8Array {
-  const out = new ByteWriter(64);
+  const out = scratch;
   out.f64(leftAtMs);
   out.string(jobId);
-  return out.take();
+  return out.copy();
 }
 
 export function decodeLeft(value: Uint8Array): Left {

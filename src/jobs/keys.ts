@@ -10,6 +10,7 @@ import type { RefusedJob, Reply } from "./reply.ts";
 import { doneWords } from "./reply.ts";
 import type { State } from "./state.ts";
 
+const scratch = new ByteWriter(256);
 const GENERATION_MS = 3_600_000;
 
 /** Moves to the generation that the elapsed time says. */
@@ -43,7 +44,7 @@ export function keysAreFull(state: State): boolean {
 }
 
 export function rememberKey(state: State, key: KeyUse, reply: Extract<Reply, { kind: "done" }>): void {
-  const out = new ByteWriter(128);
+  const out = scratch;
   out.u8(1);
   out.u32(state.keyGeneration);
   out.string(key.bodyHash);
@@ -52,7 +53,7 @@ export function rememberKey(state: State, key: KeyUse, reply: Extract<Reply, { k
   out.u48(reply.sequence ?? 0);
   out.u48(reply.index);
   putRefused(out, reply.refused);
-  state.cold.put(coldKeys.idempotency(key.scope), out.take());
+  state.cold.put(coldKeys.idempotency(key.scope), out.copy());
   state.cold.put(coldKeys.generation(state.keyGeneration, key.scope), new Uint8Array(0));
   state.keysInGeneration++;
 }

@@ -2,6 +2,7 @@
 // (Q1) Damage is never repaired or cut away: it is named, and the node is resynchronised from the others.
 // (Q2) A seal is a CRC over key and value, so that a valid value under another key is noticed too.
 
+import { smallBytes } from "../base/bytes.ts";
 import { checksum } from "../base/checksum.ts";
 import { PawlError } from "../base/errors.ts";
 
@@ -25,7 +26,7 @@ export function sealOf(key: string, content: Uint8Array, seed = 0): number {
 
 /** The content with its seal behind it (Q2). */
 export function sealed(key: string, content: Uint8Array, seed = 0): Uint8Array {
-  const out = new Uint8Array(content.length + SEAL_BYTES);
+  const out = smallBytes(content.length + SEAL_BYTES);
   out.set(content);
   return sealInto(key, out, seed);
 }
