@@ -25,7 +25,7 @@ export class NumberIndex {
     this.count++;
   }
 
-  /** Adds many: a loop so short that a processor waits for several cache misses at once, a third of what as many calls of add() cost. */
+  /** Adds many: in a loop so short that a processor waits for several cache misses at once. */
   addAll(numbers: Uint32Array): void {
     const { slots, hashes, mask } = this;
     assert(this.count + numbers.length <= mask, "number index is full");
