@@ -13,13 +13,15 @@
 import type { System, Timer } from "../system.ts";
 import type { Executor, Logger, RunContext, RunOutcome } from "./executor.ts";
 import type { OutputStore } from "./outputs.ts";
-import type { ResultBatch, StartBatch, StartDetails, StopBatch } from "./types.ts";
+import type { StartDetails } from "./startdetails.ts";
+import type { ResultBatch, StartBatch, StopBatch } from "./types.ts";
 import { BugError, assert, messageOf } from "../base/errors.ts";
 import { Histogram } from "../base/histogram.ts";
 import { tokenText } from "../base/token.ts";
 import { limits } from "../limits.ts";
 import { failedWith } from "./executor.ts";
 import { ResultColumns, outcomeIndex } from "./results.ts";
+import { detailsOf, hasDetails } from "./startdetails.ts";
 
 export type RunnerOptions = {
   readonly executors: ReadonlyMap<string, Executor>;
@@ -91,7 +93,7 @@ export class Runner {
       if (attempts.size > 0 && attempts.has(sequence)) this.supersede(sequence);
       if (late || (stopsAhead.size > 0 && stopsAhead.has(token))) {
         results.add(sequence, token, outcomeIndex.not_started, 0, 0, undefined);
-      } else if (instant[typeColumn[i] as number] === true && details[i] === undefined) {
+      } else if (instant[typeColumn[i] as number] === true && !hasDetails(details, i)) {
         if (attemptColumn[i] === 1) lateness.add(wallMs - (scheduledAtMs[i] as number));
         results.add(sequence, token, outcomeIndex.completed, wallMs, wallMs, undefined);
       } else {
@@ -156,7 +158,6 @@ export class Runner {
     const { system, logger } = this.options;
     const sequence = batch.sequences[i] as number;
     const token = batch.tokens[i] as number;
-    const details = batch.details[i];
     if (this.running >= 2 * this.options.slots) {
       logger.warn({ sequence, running: this.running }, "no free slot: too much user code does not end after its abort");
       this.results.add(sequence, token, outcomeIndex.not_started, 0, 0, undefined);
@@ -170,6 +171,7 @@ export class Runner {
       this.add(sequence, token, failedWith(unknown), startAtMs);
       return;
     }
+    const details = detailsOf(batch.details, i, sequence);
     if (details === undefined) {
       logger.error({ sequence }, "the definition that this execution is pinned to is not on this node");
       this.results.add(sequence, token, outcomeIndex.not_started, 0, 0, undefined);

@@ -8,16 +8,16 @@
 // (W4) A lease is counted from when the node sent the beat that was answered, the leader's from when it heard it: the node's lapses
 //      first. A session has no lease before its first beat: how old its nodeUp is, the node cannot know.
 
-import { executionId } from "../base/token.ts";
 import type { HeldAttempt } from "../jobs/command.ts";
-import { specOf } from "../jobs/definition.ts";
+import type { Definition } from "../jobs/definition.ts";
 import { findDefinition } from "../jobs/definitionrows.ts";
 import { ResultWriter, resultOutcome } from "../jobs/items.ts";
 import { liveState } from "../jobs/livetable.ts";
 import type { ClassSpec } from "../jobs/spec.ts";
 import type { State } from "../jobs/state.ts";
 import { limits } from "../limits.ts";
-import type { ResultBatch, StartBatch, StartDetails, StopBatch } from "./types.ts";
+import { DetailsWriter } from "./startdetails.ts";
+import type { ResultBatch, StartBatch, StopBatch } from "./types.ts";
 
 export type SessionMessage =
   /** Asks for a session. `known`: the newest session of its own that the node has applied. */
@@ -258,9 +258,7 @@ export class WorkerSession {
 
   /** The pinned definition is here, if one is needed (H12). */
   private isDefined(slot: number): boolean {
-    const { live } = this.state;
-    const needed = needsDetails(this.state.classOfLive(slot));
-    return !needed || findDefinition(this.state, live.job[slot] as number, live.version[slot] as number) !== undefined;
+    return !needsDetails(this.state.classOfLive(slot)) || pinned(this.state, slot) !== undefined;
   }
 
   private handOver(slots: readonly number[]): void {
@@ -340,8 +338,8 @@ function startBatch(state: State, slots: readonly number[], notAfterMs: number):
     timeoutsMs: new Float64Array(count),
     types: new Uint16Array(count),
     typeNames: [] as string[],
-    details: new Array<StartDetails | undefined>(count),
   };
+  const details = new DetailsWriter(count);
   for (let i = 0; i < count; i++) {
     const slot = slots[i] as number;
     const spec = state.classOfLive(slot);
@@ -353,18 +351,13 @@ function startBatch(state: State, slots: readonly number[], notAfterMs: number):
     batch.scheduledAtMs[i] = live.scheduledAtMs[slot] as number;
     batch.timeoutsMs[i] = spec.timeoutMs;
     batch.types[i] = type;
-    batch.details[i] = needsDetails(spec) ? detailsOf(state, slot) : undefined;
+    details.add(needsDetails(spec) ? pinned(state, slot) : undefined);
   }
-  return batch;
+  return { ...batch, details: details.take(state.idSpace) };
 }
 
 /** The definition that the execution was pinned to (H12). */
-function detailsOf(state: State, slot: number): StartDetails | undefined {
+function pinned(state: State, slot: number): Definition | undefined {
   const { live } = state;
-  const definition = findDefinition(state, live.job[slot] as number, live.version[slot] as number);
-  if (!definition) return undefined;
-  const spec = specOf(definition);
-  const { jobId } = definition;
-  const deliverOnce = spec.class.delivery === "at_most_once";
-  return { jobId, executionId: executionId(state.idSpace, live.sequence[slot] as number), payload: spec.payload, deliverOnce };
+  return findDefinition(state, live.job[slot] as number, live.version[slot] as number);
 }

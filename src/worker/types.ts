@@ -1,6 +1,8 @@
 // Owns: what crosses between the core thread and the face that runs executions. Columns, one message per log entry and
 // direction, never one per execution. The core decides what runs; the face only says what became of it.
 
+import type { DetailColumns } from "./startdetails.ts";
+
 /** Executions to start, all applied in one log entry. Column i of each array belongs together. */
 export type StartBatch = {
   readonly count: number;
@@ -15,17 +17,9 @@ export type StartBatch = {
   readonly typeNames: readonly string[];
   /** Monotonic time after which nothing of this batch may be started any more: it is reported as not_started. */
   readonly notAfterMs: number;
-  /** What an executor needs beyond the columns; undefined where the type needs nothing (a no-op without payload). Any other
+  /** What an executor needs beyond the columns; nothing where the type needs nothing (a no-op without payload). Any other
    *  start without details is reported as not_started. */
-  readonly details: readonly (StartDetails | undefined)[];
-};
-
-export type StartDetails = {
-  readonly jobId: string;
-  readonly executionId: string;
-  readonly payload: unknown;
-  /** True for at_most_once: the executor may not send anything a second time. */
-  readonly deliverOnce: boolean;
+  readonly details: DetailColumns;
 };
 
 export const outcomes = ["completed", "failed", "timeout", "cancelled", "not_started"] as const;

@@ -109,8 +109,8 @@ export const working: readonly Mutant[] = [
   }),
   mutant("H12", "an attempt runs the newest definition", workerSession, {
     file: "src/worker/session.ts",
-    find: "  const definition = findDefinition(state, live.job[slot] as number, live.version[slot] as number);",
-    put: "  const definition = findDefinition(state, live.job[slot] as number, state.jobs.revision[live.job[slot] as number] as number);",
+    find: "  return findDefinition(state, live.job[slot] as number, live.version[slot] as number);",
+    put: "  return findDefinition(state, live.job[slot] as number, state.jobs.revision[live.job[slot] as number] as number);",
   }),
   mutant("H16.11", "a stream of events skips what is not kept any more", apiEvents, {
     file: "src/api/events.ts",

@@ -3,10 +3,14 @@
 import fs from "node:fs";
 import type { System, Timer } from "../../src/system.ts";
 import type { Executor, Logger, OutputStream, RunContext, RunOutcome } from "../../src/worker/executor.ts";
-import type { ResultBatch, StartBatch, StartDetails, StopBatch } from "../../src/worker/types.ts";
+import type { DetailColumns, StartDetails } from "../../src/worker/startdetails.ts";
+import type { ResultBatch, StartBatch, StopBatch } from "../../src/worker/types.ts";
+import { specBytes } from "../../src/jobs/specform.ts";
 import { realSystem } from "../../src/system.ts";
 import { OutputStore } from "../../src/worker/outputs.ts";
 import { Runner } from "../../src/worker/runner.ts";
+import { DetailsWriter } from "../../src/worker/startdetails.ts";
+import { at, spec } from "../jobs/machine.ts";
 import { outcomes } from "../../src/worker/types.ts";
 
 type Waiting = { readonly atMs: number; readonly order: number; readonly run: () => void };
@@ -76,10 +80,18 @@ export type Start = {
   readonly type?: string;
   readonly attempt?: number;
   readonly timeoutMs?: number;
-  readonly details?: Partial<StartDetails> | undefined;
+  readonly details?: Partial<Omit<StartDetails, "executionId">> | undefined;
 };
 
-const plainDetails = { jobId: "job", payload: null, deliverOnce: false };
+function detailsFor(starts: readonly Start[]): DetailColumns {
+  const writer = new DetailsWriter(starts.length);
+  for (const { details } of starts) {
+    const { jobId = "job", payload = null, deliverOnce = false } = details ?? {};
+    const of = spec(at(0), { delivery: deliverOnce ? "at_most_once" : "at_least_once" }, { payload });
+    writer.add(details && { jobId, specJson: specBytes(of) });
+  }
+  return writer.take("x");
+}
 
 export function startBatch(starts: readonly Start[], notAfterMs = Number.POSITIVE_INFINITY): StartBatch {
   const typeNames = [...new Set(starts.map(({ type }) => type ?? "noop"))];
@@ -93,7 +105,7 @@ export function startBatch(starts: readonly Start[], notAfterMs = Number.POSITIV
     types: Uint16Array.from(starts, ({ type }) => typeNames.indexOf(type ?? "noop")),
     typeNames,
     notAfterMs,
-    details: starts.map(({ sequence, details }) => details && { ...plainDetails, executionId: `x-${sequence}`, ...details }),
+    details: detailsFor(starts),
   };
 }
 

@@ -37,11 +37,11 @@ test("a batch of results that is full leaves at once", () => {
 test("the context names the attempt, and its end is reported with times and error", async () => {
   const executor = new HandMade();
   const { runner, system, rows } = runnerWith([executor]);
-  const details = { payload: { a: 1 }, jobId: "j", executionId: "e", deliverOnce: true };
+  const details = { payload: { a: 1 }, jobId: "j", deliverOnce: true };
   runner.start(startBatch([{ sequence: 5, token: 7, attempt: 3, type: "hand", details }, hand(6, 8)]));
   const { signal, output, logger, ...seen } = executor.contexts[0] ?? assert.fail("not started");
   assert.deepEqual(seen, {
-    executionId: "e", jobId: "j", attempt: 3, token: String(7 * 64 + 3), tokenCounter: 7, scheduledAtMs: 1_800_000_000_000,
+    executionId: "x-5", jobId: "j", attempt: 3, token: String(7 * 64 + 3), tokenCounter: 7, scheduledAtMs: 1_800_000_000_000,
     payload: { a: 1 }, timeoutMs: 60_000, deliverOnce: true,
   });
   assert.deepEqual(runner.held(), [{ sequence: 5, token: 7 }, { sequence: 6, token: 8 }]);
