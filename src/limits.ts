@@ -238,6 +238,7 @@ export const limits = {
 
   // Events.
   eventsKeptMax: 262_144,
+  departedMax: 65_536,
   eventsPerPageMax: 1000,
   streamsMax: 256,
   streamBufferMaxBytes: 64 * KIB,

@@ -158,6 +158,6 @@ export class Queries {
   private nameOf(job: number, generation: number): string | undefined {
     const { jobs, departed } = this.state;
     if (jobs.pool.has(job) && jobs.generation[job] === generation) return this.owners.now(job);
-    return departed.get(`${job}:${generation}`);
+    return departed.get(job, generation);
   }
 }

@@ -146,11 +146,12 @@ export function applyCancel(state: State, body: ByteReader, index: number): Repl
   if (problem) return problem;
   const { jobs, live } = state;
   const { job } = ref;
-  const { jobId } = definitionOf(state, job);
+  const definition = definitionOf(state, job);
+  const { jobId } = definition;
   jobs.flags[job] = (jobs.flags[job] as number) | jobFlags.deleted;
   jobs.dueAtMs[job] = 0;
   state.timers.disarm(job);
-  retire(state, job, "cancelled");
+  retire(state, job, "cancelled", definition);
   jobs.rows.touch(job);
   jobEvent(state, eventCode["job.cancelled"], job);
   for (let slot = jobs.liveHead[job] as number, next = 0; slot !== 0; slot = next) {

@@ -29,7 +29,6 @@ export type Ending = (typeof endings)[number];
 export const ending = Object.fromEntries(endings.map((name, code) => [name, code])) as Record<Ending, number>;
 
 const endingEvent: readonly number[] = endings.map((name) => eventCode[`execution.${name}`]);
-const DEPARTED_MAX = 65_536;
 
 /** A new execution, started at once where `node` has a slot for it, else queued; 0 when the bound on live executions is reached. */
 export function makeExecution(state: State, job: number, scheduledAtMs: number, from: number, node?: NodeRow): number {
@@ -245,17 +244,17 @@ export function dropVersion(state: State, job: number, version: number): void {
 export function leaveIfDone(state: State, job: number): void {
   const { jobs } = state;
   if (jobs.liveCount[job] !== 0) return;
-  if (jobs.has(job, jobFlags.deleted)) return freeJob(state, job);
+  if (jobs.has(job, jobFlags.deleted)) return freeJob(state, job, definitionOf(state, job));
   if (jobs.dueAtMs[job] !== 0 || jobs.has(job, jobFlags.paused)) return;
   const oneShot = jobs.has(job, jobFlags.oneShot);
-  retire(state, job, (oneShot && endings[jobs.lastEnding(job)]) || "completed");
-  freeJob(state, job);
+  const definition = definitionOf(state, job);
+  retire(state, job, (oneShot && endings[jobs.lastEnding(job)]) || "completed", definition);
+  freeJob(state, job, definition);
 }
 
 /** Takes a job's id out of use and keeps what GET answers afterwards. */
-export function retire(state: State, job: number, status: string): void {
+export function retire(state: State, job: number, status: string, definition: Definition): void {
   const { jobs } = state;
-  const definition = definitionOf(state, job);
   addEnded(state, definition.jobId, {
     status,
     revision: jobs.revision[job] as number,
@@ -274,26 +273,14 @@ function completeEnded(state: State, { jobId, uid }: Definition, ordinal: number
   changeEnded(state, jobId, ended, { ...ended, endedAtMs: state.clockMs, ordinal });
 }
 
-/** Events and history name jobs by number; ids of jobs that left lately are kept to name them. */
-function remember(state: State, job: number, jobId: string): void {
-  const key = `${job}:${state.jobs.generation[job]}`;
-  state.departed.set(key, jobId);
-  if (state.departed.size <= DEPARTED_MAX) return;
-  for (const oldest of state.departed.keys()) {
-    state.departed.delete(oldest);
-    return;
-  }
-}
-
-function freeJob(state: State, job: number): void {
+function freeJob(state: State, job: number, definition: Definition): void {
   const { jobs } = state;
   assert(jobs.liveCount[job] === 0, `job ${job} still has live executions`);
-  const definition = definitionOf(state, job);
   const { jobId } = definition;
   const newest = jobs.history(job);
   if (newest !== 0) state.cold.add(coldKeys.left(job, newest), encodeLeft({ leftAtMs: state.clockMs, jobId }));
   if (jobs.has(job, jobFlags.deleted)) completeEnded(state, definition, newest);
-  remember(state, job, jobId);
+  state.departed.add(job, jobs.generation[job] as number, jobId);
   state.timers.disarm(job);
   dropDefinition(state, job, jobs.revision[job] as number);
   state.classes.release(jobs.class[job] as number);

@@ -14,6 +14,7 @@ import { specOf } from "./definition.ts";
 import { findDefinition } from "./definitionrows.ts";
 import type { SharedSchedule } from "./definition.ts";
 import { inDueOrder } from "./dueorder.ts";
+import { Departed } from "./departed.ts";
 import { EventLog } from "./eventlog.ts";
 import { HashSum } from "./hashsum.ts";
 import { emptyHistoryRow } from "./history.ts";
@@ -125,7 +126,7 @@ export class State {
   /** One record, reused for every append. */
   readonly record = emptyHistoryRow();
   /** Ids of jobs that left lately, by number and generation, to name them in events. Bounded, not state. */
-  readonly departed = new Map<string, string>();
+  readonly departed = new Departed();
 
   appliedIndex = 0;
   clusterId = "";

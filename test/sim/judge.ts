@@ -211,7 +211,7 @@ export class Judge {
   private defined(event: StoredEvent, index: number): void {
     const { state } = this.reference;
     const here = state.jobs.pool.has(event.job) && state.jobs.generation[event.job] === event.generation;
-    const departed = state.departed.get(`${event.job}:${event.generation}`) ?? "";
+    const departed = state.departed.get(event.job, event.generation) ?? "";
     const jobId = here ? definitionOf(state, event.job).jobId : departed;
     const seen = this.inTable(event, here) ?? this.ended(jobId);
     const shown = this.definitions.get(jobId) ?? [];
