@@ -173,10 +173,7 @@ export class CoreLink {
       },
       backup: () => this.backup(clusterName, version),
       logs: (executionId) => this.findLogs(executionId, self),
-      subscribe: (wake) => {
-        this.subscribers.add(wake);
-        return () => this.subscribers.delete(wake);
-      },
+      subscribe: (wake) => this.subscribe(wake),
       health: () => ({
         live: !this.ended,
         ready: this.standing.ready && !this.stopping,
@@ -197,6 +194,15 @@ export class CoreLink {
       this.outgoing.push({ id, text: JSON.stringify(change), key: keyOf(origin) });
       if (this.outgoing.length === 1) queueMicrotask(() => this.sendChanges());
     });
+  }
+
+  /** The core tells of events only while somebody waits for them: a message for each entry would be a wake of this thread. */
+  private subscribe(wake: () => void): () => void {
+    this.subscribers.add(wake);
+    if (this.subscribers.size === 1) this.post({ kind: "want_events", wanted: true });
+    return () => {
+      if (this.subscribers.delete(wake) && this.subscribers.size === 0) this.post({ kind: "want_events", wanted: false });
+    };
   }
 
   private async bulk(batch: Uint8Array<ArrayBuffer>, origin: ChangeOrigin): Promise<BulkReply> {

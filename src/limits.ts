@@ -88,6 +88,11 @@ export const limits = {
   entryFastItemsPerSecond: 50_000,
   entryPaceMaxMs: 40,
   entriesInFlightMax: 2,
+  /** A leader whose entries are at most so far apart tells what is committed with the next one, waiting so long beyond the pace for it. */
+  commitRideMaxMs: 20,
+  commitRideSlackMs: 10,
+  /** Results wait so long for an acknowledgement that they can travel with. */
+  resultRideMaxMs: 10,
   proposalsWaitingMax: 20_000,
   proposalsWaitingMaxBytes: 32 * MIB,
   proposalTimeoutMs: 10_000,
@@ -245,7 +250,7 @@ export const limits = {
   streamHeartbeatMs: 15_000,
 
   // Metrics.
-  loopDelaySampleMs: 10,
+  loopDelaySampleMs: 40,
   /** The last minute is looked back at by six of these. */
   recentPartMs: 10_000,
 

@@ -29,7 +29,7 @@ export const realSystem: System = {
   },
   random: () => Math.random(),
   after(delayMs, run) {
-    const handle = setTimeout(run, Math.min(Math.max(0, delayMs), TIMER_MAX_MS));
+    const handle = setTimeout(run, Math.min(Math.max(0, Math.ceil(delayMs)), TIMER_MAX_MS));
     return { cancel: () => clearTimeout(handle) };
   },
   soon: (run) => void setImmediate(run),

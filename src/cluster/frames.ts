@@ -68,6 +68,16 @@ function failedOf(error: PawlError): Failed {
   return { code: error.code, message: error.message, outcome: error.outcome, field: error.field };
 }
 
+/** As decodeFrame(), but undefined where a peer sent what makes no sense. */
+export function readableFrame(value: readonly unknown[]): Frame | undefined {
+  try {
+    return decodeFrame(value);
+  } catch (error) {
+    if (error instanceof PawlError) return undefined;
+    throw error;
+  }
+}
+
 export function decodeFrame(value: readonly unknown[]): Frame {
   const [kind, ...rest] = value;
   switch (kind) {

@@ -65,6 +65,7 @@ export class Host {
   private backups: Backups | undefined;
   private standing = "";
   private ended = false;
+  private eventsWanted = false;
   private replacements = 0;
   /** Under way while a snapshot takes the place of the replica. */
   private replacing: Promise<void> = Promise.resolve();
@@ -193,7 +194,7 @@ export class Host {
 
   private applied(): void {
     this.noteClusterId();
-    this.parts.post({ kind: "events" });
+    if (this.eventsWanted) this.parts.post({ kind: "events" });
     this.noteStanding();
   }
 
@@ -306,6 +307,9 @@ export class Host {
           message.id,
           message.parts ? JSON.stringify(message.parts) : null,
         ]);
+      case "want_events":
+        this.eventsWanted = message.wanted;
+        return message.wanted ? this.parts.post({ kind: "events" }) : undefined;
       case "ask_alive":
         return this.parts.post({ kind: "alive" });
       case "hand_over":

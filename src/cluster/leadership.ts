@@ -136,6 +136,16 @@ export class Leadership {
     return this.lastEntryAtMs + this.paceMs();
   }
 
+  /**
+   * Until when the next entry will have left, as things go; a time that is over when none can be expected. Where entries are far apart
+   * it is not worth waiting for: a start on another node would wait as long.
+   */
+  get nextExpectedMs(): number {
+    const paceMs = this.paceMs();
+    const isBusy = paceMs > limits.entryPaceMinMs && paceMs <= limits.commitRideMaxMs;
+    return isBusy ? this.lastEntryAtMs + paceMs + limits.commitRideSlackMs : Number.NEGATIVE_INFINITY;
+  }
+
   private get waiting(): number {
     return this.desk.waiting + this.proposals.waiting;
   }

@@ -39,6 +39,10 @@ export class LogWriter {
     });
   }
 
+  get isBusy(): boolean {
+    return this.sinceMs !== undefined;
+  }
+
   /** Resolves when no write is in flight; none may be begun any more. */
   idle(): Promise<void> {
     return new Promise((resolve) => {

@@ -59,6 +59,8 @@ export type FaceToCore =
   | { readonly kind: "backup_next"; readonly id: number }
   | { readonly kind: "backup_end"; readonly id: number }
   | { readonly kind: "hand_over" }
+  /** Whether somebody waits for "events". */
+  | { readonly kind: "want_events"; readonly wanted: boolean }
   /** Answered by the core's loop with "alive". */
   | { readonly kind: "ask_alive" }
   | { readonly kind: "stop" };
@@ -79,6 +81,7 @@ export type CoreToFace =
   | { readonly kind: "find_logs"; readonly peer: string; readonly id: number; readonly executionId: string }
   /** Whether this node can serve: it has a leader and has applied what that leader committed before. */
   | { readonly kind: "standing"; readonly ready: boolean; readonly reason: string; readonly leader: string | undefined }
+  /** There may be new ones; said only while they are wanted, and once when they begin to be. */
   | { readonly kind: "events" }
   | {
       readonly kind: "log";

@@ -24,7 +24,7 @@ import type { ResultBatch } from "../worker/types.ts";
 import { TrustedClock } from "./clock.ts";
 import { Contact } from "./contact.ts";
 import { Freshness } from "./freshness.ts";
-import { decodeFrame, encodeFrame, laneOf } from "./frames.ts";
+import { encodeFrame, laneOf, readableFrame } from "./frames.ts";
 import type { Frame } from "./frames.ts";
 import { Leadership } from "./leadership.ts";
 import type { LogWriter } from "./logwriter.ts";
@@ -34,6 +34,7 @@ import { HistoryFetch } from "./historyfetch.ts";
 import type { ReplicaEvents, ReplicaParts } from "./parts.ts";
 import { Reads } from "./reads.ts";
 import { Snapshots } from "./snapshots.ts";
+import { RidingResults } from "./riding.ts";
 import { StateHashes } from "./statehashes.ts";
 import { Steward } from "./steward.ts";
 import { timed } from "./timings.ts";
@@ -68,6 +69,7 @@ export class Replica {
   /** The newest change that each node has passed on: their ids only grow (H11). */
   private readonly passedOn = new Map<string, ForwardId>();
   private confirming = false;
+  private readonly riding: RidingResults;
   private expiryDueMs = 0;
 
   constructor(parts: ReplicaParts, events: ReplicaEvents) {
@@ -82,6 +84,7 @@ export class Replica {
     this.reads = new Reads(parts.raft);
     this.lastTurnMs = parts.system.monotonicMs();
     this.writer = parts.writer;
+    this.riding = new RidingResults(parts.writer);
     this.snapshots = new Snapshots(parts.snapshots, {
       send: (to, message) => this.send(to, { kind: "snapshot", message }),
       wake: () => this.wake(),
@@ -137,14 +140,8 @@ export class Replica {
 
   receive(from: string, message: readonly unknown[]): void {
     if (this.stopped) return;
-    let frame: Frame;
-    try {
-      frame = decodeFrame(message);
-    } catch (error) {
-      if (!(error instanceof PawlError)) throw error;
-      this.stats.framesRefused++;
-      return;
-    }
+    const frame = readableFrame(message);
+    if (frame === undefined) return void this.stats.framesRefused++;
     this.take(from, frame);
     this.wake();
   }
@@ -204,13 +201,14 @@ export class Replica {
   }
 
   /** A message of this node's own session for whoever leads. */
-  toLeader(message: WorkerMessage): boolean {
+  toLeader(message: WorkerMessage, mayRide = true): boolean {
     const { leader } = this.raft.status();
     if (leader === undefined) return false;
     const told = message.kind === "beat" ? { ...message, diskLow: this.parts.space.isLow } : message;
-    if (leader !== this.id) return this.send(leader, { kind: "worker", message: told });
+    const nowMs = this.parts.system.monotonicMs();
+    if (leader !== this.id) return (mayRide && this.riding.take(told, nowMs)) || this.send(leader, { kind: "worker", message: told });
     if (!this.leadership) return false;
-    this.leadership.desk.receive(this.id, message, this.parts.system.monotonicMs());
+    this.leadership.desk.receive(this.id, message, nowMs);
     this.wake();
     return true;
   }
@@ -272,6 +270,7 @@ export class Replica {
     this.advanceWheel();
     this.proposeAndForward(nowMs);
     this.drain(nowMs);
+    for (const message of this.riding.due(nowMs)) this.toLeader(message, false);
     this.parts.checkpointer.maybe(nowMs);
     this.timer.set(this.nextWakeMs(), nowMs);
   }
@@ -295,6 +294,7 @@ export class Replica {
       if (error) return this.fail(error);
       if (this.stopped) return;
       this.raft.persisted(write.number, this.parts.system.monotonicMs());
+      this.riding.written();
       this.wake();
     });
   }
@@ -416,6 +416,7 @@ export class Replica {
     if (this.leadership) {
       this.leadership.tick(nowMs);
       if (!this.confirming) while (this.leadership.propose((data) => this.offer(data, nowMs), this.hasDue()));
+      raft.commitMayWait(this.leadership.nextExpectedMs);
       return;
     }
     if (leader !== undefined && leader !== this.id && proposals.waiting > 0) {
@@ -438,7 +439,7 @@ export class Replica {
     const { wheel, checkpointer, system } = this.parts;
     let atMs = Math.min(this.raft.nextDeadlineMs(), this.session?.nextWakeMs() ?? Number.POSITIVE_INFINITY, checkpointer.nextWakeMs());
     atMs = Math.min(atMs, this.writer.nextWakeMs(this.raft.status().role === "leader"), this.snapshots.sender.nextWakeMs());
-    atMs = Math.min(atMs, this.historyFetch.nextWakeMs());
+    atMs = Math.min(atMs, this.historyFetch.nextWakeMs(), this.riding.nextWakeMs);
     if (this.proposals.unanswered > 0) atMs = Math.min(atMs, system.monotonicMs() + limits.heartbeatMs);
     if (!this.leadership) return atMs;
     const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.hasDue();

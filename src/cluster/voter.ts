@@ -6,11 +6,10 @@
 //      to be damaged later end the node, as they would at any time.
 // (V3) Only frames of consensus are taken. Others come again, or are for nodes that apply.
 
-import { PawlError } from "../base/errors.ts";
 import type { Raft } from "../raft/raft.ts";
 import type { LogWrite } from "../raft/types.ts";
 import type { System } from "../system.ts";
-import { decodeFrame, encodeFrame, laneOf } from "./frames.ts";
+import { encodeFrame, laneOf, readableFrame } from "./frames.ts";
 import type { Frame } from "./frames.ts";
 import type { LogWriter } from "./logwriter.ts";
 import type { Transport } from "./parts.ts";
@@ -41,7 +40,7 @@ export class Voter {
   receive(from: string, message: readonly unknown[]): void {
     const { raft, system } = this.parts;
     if (this.stopped) return;
-    const frame = readable(message);
+    const frame = readableFrame(message);
     if (frame?.kind !== "raft" || frame.message.kind === "timeout_now") return;
     this.stats.heard++;
     raft.step(from, frame.message, system.monotonicMs());
@@ -85,14 +84,5 @@ export class Voter {
       if (this.next) this.next.wake();
       else this.drain();
     });
-  }
-}
-
-function readable(message: readonly unknown[]): Frame | undefined {
-  try {
-    return decodeFrame(message);
-  } catch (error) {
-    if (error instanceof PawlError) return undefined;
-    throw error;
   }
 }

@@ -17,7 +17,7 @@ const ALIGN = 8;
 /** What is known of a row that changed since takeChanged(): whether its hash is of what it holds now. */
 const CHANGED = 1;
 const SUMMED = 2;
-const REHASH_ROWS = 4_096;
+const REHASH_ROWS = 16_384;
 
 export class ColumnTable {
   readonly name: string;

@@ -58,6 +58,9 @@ export class Core {
   round = 0;
   roundDue = false;
   appendsDue = false;
+  /** A commit that nothing else would tell is told from here on; whether one waits for that. */
+  commitWaitsUntilMs = Number.NEGATIVE_INFINITY;
+  commitUntold = false;
   heartbeatDueMs = 0;
   quorumDueMs = 0;
   /** The last check of the quorum: who was heard since counts at the next one. */
@@ -244,6 +247,7 @@ export class Core {
     this.leader = this.id;
     this.votes.clear();
     this.followPeers();
+    this.commitWaitsUntilMs = Number.NEGATIVE_INFINITY;
     this.heartbeatDueMs = this.nowMs + this.options.heartbeatMs;
     this.quorumDueMs = this.nowMs + this.options.electionTimeoutMs;
     this.quorumSinceMs = this.nowMs;

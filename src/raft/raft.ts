@@ -51,6 +51,7 @@ export class Raft {
       if (reachedByQuorum(core.voters, (id) => (isHeard(id) ? 1 : 0)) === 0) core.becomeFollower(core.term, undefined);
       core.quorumSinceMs = core.nowMs;
     }
+    if (core.commitUntold && core.nowMs >= core.commitWaitsUntilMs) core.appendsDue = true;
     if (core.transferTo !== undefined && core.nowMs >= core.transferDeadlineMs) onTransferTimeout(core);
     if (core.role !== "leader") return;
     if (core.nowMs >= core.heartbeatDueMs) {
@@ -174,6 +175,11 @@ export class Raft {
     if (!core.quota.admits(data.length)) return { refused: "overloaded" };
     const { index, term } = appendAsLeader(core, "command", data);
     return { index, term };
+  }
+
+  /** More is proposed before then, it is expected: what is committed meanwhile may be told along with it (A5). */
+  commitMayWait(untilMs: number): void {
+    this.core.commitWaitsUntilMs = untilMs;
   }
 
   /** Begins to change the membership to `target`, through a joint one where more than one voter differs (changes.ts). */
@@ -351,7 +357,8 @@ export class Raft {
     const { core } = this;
     if (core.role !== "leader") return Math.min(core.electionDeadlineMs, core.reads.deadlineMs);
     const transferMs = core.transferTo === undefined ? Number.POSITIVE_INFINITY : core.transferDeadlineMs;
-    return Math.min(core.heartbeatDueMs, core.quorumDueMs, transferMs);
+    const commitMs = core.commitUntold ? core.commitWaitsUntilMs : Number.POSITIVE_INFINITY;
+    return Math.min(core.heartbeatDueMs, core.quorumDueMs, transferMs, commitMs);
   }
 
   status(): RaftStatus {

@@ -3,6 +3,7 @@
 // (A2) Only a conflict cuts a log, never a shorter message; committed entries are never cut.
 // (A3) A leader commits by counting durable copies of an entry of its own term, per voter set; its own copy counts when durable too.
 // (A4) Appends leave at once, beside the own disk's write; acknowledgements wait for it.
+// (A5) A commit alone may wait a moment for the next entries, where the caller expects some: it then costs no message, and no answer.
 
 import { assert } from "../base/errors.ts";
 import type { Core } from "./core.ts";
@@ -29,6 +30,7 @@ export function appendAsLeader(core: Core, kind: EntryKind, data: Uint8Array): E
 /** Sends every peer what it may have now. */
 export function replicate(core: Core): void {
   core.appendsDue = false;
+  core.commitUntold = false;
   for (const peer of core.peers) replicateTo(core, peer);
 }
 
@@ -43,7 +45,9 @@ function replicateTo(core: Core, peer: Progress): void {
     if (!sendAppend(core, peer, true)) return;
   }
   const tellable = Math.min(core.commit, peer.next - 1);
-  if (peer.inFlightCount < windowMax && tellable > peer.sentCommit) sendAppend(core, peer, false);
+  if (peer.inFlightCount >= windowMax || tellable <= peer.sentCommit) return;
+  if (core.nowMs < core.commitWaitsUntilMs) core.commitUntold = true;
+  else sendAppend(core, peer, false);
 }
 
 /** False when what comes before `next` is gone from the log: then only a snapshot helps. */

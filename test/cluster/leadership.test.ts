@@ -92,3 +92,18 @@ test("an entry whose place another one took was not committed, whatever time has
   assert.deepEqual([commit.count, commit.longestMs], [1, 7 + limits.entryPaceBusyMs]);
   assert.deepEqual([proposalWait.count, proposalWait.longestMs], [2, limits.entryPaceBusyMs]);
 });
+
+test("another entry is expected only where entries are near each other, and then for little longer than their pace", () => {
+  const leading = new Leading();
+  const { leadership } = leading;
+  leading.submit("first");
+  assert.ok(leading.propose());
+  assert.ok(leadership.nextExpectedMs < leading.nowMs, "a first entry says nothing of a next one");
+  for (let round = 0; round < 50; round++) {
+    for (let i = 0; i < limits.entryBusyItemsPerSecond / 20; i++) leading.submit(`job-${round}-${i}`);
+    leading.proposals.applied(10 + leading.entries.length, 1, [], "s");
+    leading.propose();
+  }
+  const waitsMs = leadership.nextExpectedMs - leading.nowMs;
+  assert.ok(waitsMs > limits.entryPaceBusyMs && waitsMs <= limits.commitRideMaxMs + limits.commitRideSlackMs, `${waitsMs} ms`);
+});

@@ -89,6 +89,7 @@ class RandomRun {
     if (node.raft === undefined) return;
     const data = ++this.proposals;
     const answer = node.core.propose(new Uint8Array(new Uint32Array([data, seedOf(data)]).buffer), node.nowMs);
+    if (this.random() < 0.3) node.core.commitMayWait(node.nowMs + Math.floor(this.random() * 200));
     if (!("refused" in answer)) this.proposed.push({ node: node.id, ...answer, data });
     this.cluster.pump(node);
   }

@@ -196,6 +196,32 @@ test("46 a crash at every write point breaks nothing", () => {
   }
 });
 
+test("a commit that may wait travels with the next entry, or alone when none came in time", () => {
+  const made = cluster(3);
+  campaign(made, "1");
+  made.settle();
+  const leader = made.node("1");
+  const proposed = (): void => {
+    leader.core.propose(new Uint8Array(1), leader.nowMs);
+    leader.core.commitMayWait(leader.nowMs + 30);
+    made.pump(leader);
+    made.settle();
+  };
+  const commits = (): number[] => ["1", "2", "3"].map((id) => made.node(id).core.status().commit);
+  const [start] = commits() as [number];
+  proposed();
+  assert.deepEqual(commits(), [start + 1, start, start]);
+  proposed();
+  assert.deepEqual(commits(), [start + 2, start + 1, start + 1]);
+  assert.equal(leader.core.nextDeadlineMs(), leader.nowMs + 30);
+  made.advance(leader, leader.nowMs + 29);
+  made.settle();
+  assert.deepEqual(commits(), [start + 2, start + 1, start + 1]);
+  made.advance(leader, leader.nowMs + 1);
+  made.settle();
+  assert.deepEqual(commits(), [start + 2, start + 2, start + 2]);
+});
+
 test("deadlines stay on their grid, whatever the delay of the ticks", () => {
   const raft = alone("1", () => 0, { voters: [["1"]], learners: [] });
   raft.tick(raft.nextDeadlineMs());
