@@ -15,8 +15,17 @@ const ZONES = [
   "Asia/Shanghai", "Asia/Singapore", "Asia/Kolkata", "Australia/Sydney", "Africa/Cairo",
 ] as const;
 const PRIORITIES = ["high", "medium", "low"] as const;
-/** A payload of 300 bytes of JSON. */
-const PAYLOAD = `{"note":"${"x".repeat(289)}"}`;
+const PAYLOADS = 1_024;
+const PAYLOAD_BYTES = 300;
+/** Payloads of JSON that differ from job to job, of words: what is stored is as hard to compress as what people store. */
+const payloads = Array.from({ length: PAYLOADS }, (_, which) => payloadOf(which));
+
+function payloadOf(which: number): string {
+  const word = (at: number): string => (Math.imul(which * 64 + at + 1, 2_654_435_761) >>> 0).toString(36);
+  const words = Array.from({ length: 64 }, (_, at) => word(at)).join(" ");
+  const open = `{"customer":${which},"note":"`;
+  return `${open}${words.slice(0, PAYLOAD_BYTES - open.length - 2)}"}`;
+}
 
 /** What is loaded: `mix` for the figures with many schedules, `ticks` for those of executions, `burst` for what is due at once. */
 export type Kind = "mix" | "ticks" | "burst" | "distant";
@@ -24,18 +33,18 @@ export type Kind = "mix" | "ticks" | "burst" | "distant";
 type Line = {
   /** The n-th job up to `tail`. `atMs` is the time of the run; of a burst, the second in which all are due. */
   readonly head: (at: number, atMs: number) => string;
-  /** The same for all. */
-  readonly tail: string;
+  /** Jobs get them in turn. */
+  readonly tails: readonly string[];
 };
 
 const line: Readonly<Record<Kind, Line>> = {
   mix: {
     head: (at, atMs) => `{"job_id":"job-${at}","job_type":"${WORK}",${scheduleOf(at, atMs)},"priority":"${PRIORITIES[at % 3]}"`,
-    tail: `,"payload":${PAYLOAD}}\n`,
+    tails: payloads.map((payload) => `,"payload":${payload}}\n`),
   },
   ticks: {
     head: (at) => `{"job_id":"tick-${at}","schedule":{"every":"PT1S","anchor":"${instant(EPOCH_MS + ((at * 617) % 1000))}"}`,
-    tail: ',"job_type":"noop"}\n',
+    tails: [',"job_type":"noop"}\n'],
   },
   burst: {
     head: (at, atMs) => {
@@ -43,22 +52,23 @@ const line: Readonly<Record<Kind, Line>> = {
       const due = instant(atMs + ((at * 617) % 1000));
       return `{"job_id":"burst-${priority}-${at}","priority":"${PRIORITIES[priority]}","schedule_time":"${due}"`;
     },
-    tail: ',"job_type":"noop"}\n',
+    tails: [',"job_type":"noop"}\n'],
   },
   distant: {
     head: (at) => `{"job_id":"distant-${at}","schedule":{"cron":"${at % 60} ${Math.floor(at / 60) % 24} 1 1 *","timezone":"Asia/Tokyo"}`,
-    tail: `,"job_type":"${WORK}","payload":${PAYLOAD}}\n`,
+    tails: payloads.map((payload) => `,"job_type":"${WORK}","payload":${payload}}\n`),
   },
 };
 
 /** The lines of the jobs from `from` to before `to`: about 1.5 us each. */
 export function linesOf(kind: Kind, from: number, to: number, atMs: number): Buffer {
-  const { head, tail } = line[kind];
-  const end = Buffer.from(tail);
-  const body = Buffer.allocUnsafe((to - from) * (HEAD_MAX_BYTES + end.length));
+  const { head, tails } = line[kind];
+  const ends = tails.map((tail) => Buffer.from(tail));
+  const body = Buffer.allocUnsafe((to - from) * (HEAD_MAX_BYTES + Math.max(...ends.map((end) => end.length))));
   let bytes = 0;
   for (let at = from; at < to; at++) {
     bytes += body.write(head(at, atMs), bytes, "latin1");
+    const end = ends[(at * 7) % ends.length] as Buffer;
     body.set(end, bytes);
     bytes += end.length;
   }

@@ -65,7 +65,9 @@ export const limits = {
   scheduleHorizonYears: 40,
   everyMinMs: 1_000,
   everyMaxMs: 40 * 365 * 86_400_000,
-  compiledSchedulesMax: 16_384,
+  /** Younger and older half together; each is some 200 bytes, an expression 1.5 KiB. */
+  compiledSchedulesMax: 131_072,
+  expressionsKeptMax: 16_384,
   sharedClassesMax: 1_024,
   zoneYearsMax: 128,
 

@@ -15,8 +15,8 @@
 
 import { limits } from "../limits.ts";
 import { DAY_SECONDS } from "./civil.ts";
-import type { CronFields } from "./expression.ts";
-import { Matcher, NEVER } from "./matcher.ts";
+import { NEVER } from "./matcher.ts";
+import type { Matcher } from "./matcher.ts";
 import type { GapPolicy, OverlapPolicy, Schedule } from "./spec.ts";
 import type { Zone } from "./zone.ts";
 
@@ -35,11 +35,12 @@ export class CronSchedule implements Schedule {
   private askedMs = 0;
   private answerMs = 0;
 
-  constructor(fields: CronFields, zone: Zone, gap: GapPolicy, overlap: OverlapPolicy) {
-    this.matcher = new Matcher(fields);
+  /** One matcher serves all zones. `elapsed`: of the fields that it was made of. */
+  constructor(matcher: Matcher, elapsed: boolean, zone: Zone, gap: GapPolicy, overlap: OverlapPolicy) {
+    this.matcher = matcher;
     this.zone = zone;
-    this.runsAtGapEnd = !fields.elapsed && gap === "run_at_gap_end";
-    this.overlap = fields.elapsed ? "both" : overlap;
+    this.runsAtGapEnd = !elapsed && gap === "run_at_gap_end";
+    this.overlap = elapsed ? "both" : overlap;
   }
 
   nextAfter(afterMs: number): number | undefined {

@@ -9,10 +9,12 @@
 
 import { PawlError } from "../base/errors.ts";
 import { parseDuration } from "../base/time.ts";
+import { Kept } from "../base/kept.ts";
 import { limits } from "../limits.ts";
 import { CronSchedule } from "./cron.ts";
 import { normalised, parseFields, refused } from "./expression.ts";
 import { EARLIEST_MS, IntervalSchedule, LATEST_MS } from "./interval.ts";
+import { Matcher } from "./matcher.ts";
 import type { GapPolicy, OverlapPolicy, Schedule, ScheduleSpec } from "./spec.ts";
 import { zoneOf } from "./zone.ts";
 
@@ -21,8 +23,10 @@ export type { Schedule, ScheduleSpec } from "./spec.ts";
 /** Where the search for a first firing starts when a cron expression is checked: 2026-01-01, so that today's zone rules count. */
 const REFERENCE_MS = 1_767_225_600_000;
 
-const compiled = new Map<string, CronSchedule>();
-const parsed = new Map<string, ScheduleSpec>();
+/** Expressions by themselves: what is most of a schedule's making and of its memory serves all zones. */
+const expressions = new Kept<string, { readonly matcher: Matcher; readonly elapsed: boolean }>(limits.expressionsKeptMax);
+const compiled = new Kept<string, CronSchedule>(limits.compiledSchedulesMax);
+const parsed = new Kept<string, ScheduleSpec>(limits.compiledSchedulesMax);
 /** What those are compiled to, found without putting their text together again. */
 const compiledOf = new WeakMap<ScheduleSpec, CronSchedule>();
 
@@ -56,7 +60,7 @@ export function parseCron(expression: string, timezone: string, gap: GapPolicy, 
   zoneOf(timezone);
   const schedule = compileSchedule(spec);
   if (schedule instanceof CronSchedule) compiledOf.set(spec, schedule);
-  keep(parsed, key, spec);
+  parsed.add(key, spec);
   return spec;
 }
 
@@ -89,23 +93,22 @@ function compileCron(expression: string, timezone: string, gap: GapPolicy, overl
   const key = cronKey(expression, timezone, gap, overlap);
   const known = compiled.get(key);
   if (known !== undefined) return known;
-  const schedule = new CronSchedule(parseFields(normalised(expression)), zoneOf(timezone), gap, overlap);
+  const { matcher, elapsed } = compileExpression(normalised(expression));
+  const schedule = new CronSchedule(matcher, elapsed, zoneOf(timezone), gap, overlap);
   if (schedule.nextAfter(REFERENCE_MS) === undefined) {
     throw refused(`${JSON.stringify(expression)} never fires in ${timezone} within ${limits.scheduleHorizonYears} years`, "unprocessable");
   }
-  keep(compiled, key, schedule);
+  compiled.add(key, schedule);
   return schedule;
 }
 
-/** The oldest makes room. */
-function keep<T>(known: Map<string, T>, key: string, value: T): void {
-  if (known.size >= limits.compiledSchedulesMax) {
-    for (const oldest of known.keys()) {
-      known.delete(oldest);
-      break;
-    }
-  }
-  known.set(key, value);
+function compileExpression(text: string): { readonly matcher: Matcher; readonly elapsed: boolean } {
+  const known = expressions.get(text);
+  if (known !== undefined) return known;
+  const fields = parseFields(text);
+  const made = { matcher: new Matcher(fields), elapsed: fields.elapsed };
+  expressions.add(text, made);
+  return made;
 }
 
 const GO_DURATION = /^(?:\d+(?:\.\d+)?(?:ms|[smhd]))+$/;

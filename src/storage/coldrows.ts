@@ -10,10 +10,10 @@
 //      One that goes again before a checkpoint leaves no trace. A row of the frozen set is stored before the active one is frozen.
 
 import { assert } from "../base/errors.ts";
+import { Kept } from "../base/kept.ts";
 import { HashSum } from "../jobs/hashsum.ts";
 import { limits } from "../limits.ts";
 import { quarantined, sealIn, sealed, unsealed } from "./quarantine.ts";
-import { RecentRows } from "./recentrows.ts";
 import type { Kv, KvOp, KvRange } from "./disk.ts";
 
 export type ColdRange = Omit<KvRange, "reverse">;
@@ -33,7 +33,8 @@ export class ColdRows {
   /** Keys of the active set that the database has no row for (X5). */
   private fresh = new Set<string>();
   private frozenFresh = new Set<string>();
-  private readonly recent = new RecentRows(limits.recentRowsMaxBytes);
+  /** Read lately and not changed since: a one-shot's definition is read when it starts and when it ends, in one row with others. */
+  private readonly recent = new Kept<string, Uint8Array>(limits.recentRowsMaxBytes, (row) => row.length);
   /** Bytes of keys and values put since the last freeze; at least 1 for each change. */
   changedBytes = 0;
   /** Of the rows of the newest durable checkpoint, and of the one that is being written (X4). */

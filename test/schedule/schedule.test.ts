@@ -189,9 +189,11 @@ describe("sharing", () => {
   });
 
   test("the oldest schedules are forgotten when the bound is reached", () => {
+    const zones = Intl.supportedValuesOf("timeZone").slice(0, 100);
     const spec = (at: number): ScheduleSpec => {
-      const [second, minute, hour] = [at % 60, Math.floor(at / 60) % 60, Math.floor(at / 3600)];
-      return { kind: "cron", expression: `${second} ${minute} ${hour} * * 4`, timezone: "UTC", gap: "skip", overlap: "first" };
+      const part = Math.floor(at / zones.length);
+      const expression = `${part % 60} ${Math.floor(part / 60)} * * 4`;
+      return { kind: "cron", expression, timezone: zones[at % zones.length] as string, gap: "skip", overlap: "first" };
     };
     const first = compileSchedule(spec(0));
     assert.equal(compileSchedule(spec(0)), first);

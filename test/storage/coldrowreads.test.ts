@@ -3,25 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ColdRows } from "../../src/storage/coldrows.ts";
-import { RecentRows } from "../../src/storage/recentrows.ts";
 import type { Kv, KvOp } from "../../src/storage/disk.ts";
 
 const bytes = (count: number, value = 0): Uint8Array => new Uint8Array(count).fill(value);
-
-test("the oldest rows make room, and one that is larger than all is not kept", () => {
-  const rows = new RecentRows(10);
-  rows.add("a", bytes(4));
-  rows.add("b", bytes(4));
-  rows.add("c", bytes(4));
-  assert.deepEqual(["a", "b", "c"].map((key) => rows.get(key)?.length), [undefined, 4, 4]);
-  rows.add("b", bytes(6));
-  assert.deepEqual(["b", "c"].map((key) => rows.get(key)?.length), [6, 4]);
-  rows.add("d", bytes(11));
-  assert.deepEqual(["b", "c", "d"].map((key) => rows.get(key)?.length), [6, 4, undefined]);
-  rows.forget("b");
-  rows.add("e", bytes(6));
-  assert.deepEqual(["c", "e"].map((key) => rows.get(key)?.length), [4, 6], "what was forgotten takes no room");
-});
 
 /** A database in memory that counts what is read. */
 class CountingKv implements Kv {
