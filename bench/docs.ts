@@ -56,11 +56,12 @@ function figuresOf(name: string, record: BenchRecord | undefined): string {
   return [caption(record), ...(alone.length === 0 ? [] : [listOf(alone)]), ...tables].join("\n\n");
 }
 
-function caption({ bench, commit, date, seconds, loadBefore, loadAfter, scale, options }: BenchRecord): string {
+function caption({ bench, commit, date, seconds, loadBefore, loadAfter, stolen, scale, options }: BenchRecord): string {
   const { nodes: _, ...sizes } = options;
   const asked = Object.entries(sizes).map(([option, value]) => `--${option} ${value}`).join(" ");
   const small = scale === "smoke" ? "**only the smallest size, no figure to go by**; " : asked === "" ? "" : `**with ${asked}**; `;
-  const load = `load average ${loadBefore} before, ${loadAfter} after`;
+  const taken = stolen === undefined ? "" : `, ${stolen} % of the processors taken away by the host`;
+  const load = `load average ${loadBefore} before, ${loadAfter} after${taken}`;
   return `*${bench}: ${small}${date.slice(0, 10)}, commit ${commit}, ${seconds} s, ${load}.*`;
 }
 

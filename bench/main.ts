@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { benches, runsOf } from "./benches.ts";
 import type { BenchRun } from "./benches.ts";
 import { type Figure, nameOf, verdict } from "./figure.ts";
-import { loadNow, thisMachine, writeRecord } from "./record.ts";
+import { loadNow, stolenSince, thisMachine, ticksNow, writeRecord } from "./record.ts";
 
 const { values } = parseArgs({
   options: {
@@ -47,13 +47,16 @@ function tell(line: string): void {
 
 async function measure({ name, about, nodes, run }: BenchRun): Promise<void> {
   const loadBefore = loadNow();
+  const ticks = ticksNow();
   const sinceMs = performance.now();
   const figures = await run(scale, { ...options, ...(nodes === undefined ? {} : { nodes }) });
   const seconds = Math.round((performance.now() - sinceMs) / 1000);
-  tell(`\n${name}: ${about} (${seconds} s; load average before it ${loadBefore}, after it ${loadNow()})`);
+  const stolen = stolenSince(ticks);
+  const taken = stolen === undefined ? "" : `; ${stolen} % of the processors taken away by the host`;
+  tell(`\n${name}: ${about} (${seconds} s; load average before it ${loadBefore}, after it ${loadNow()}${taken})`);
   const width = Math.max(...figures.map((each) => nameOf(each).length));
   for (const figure of figures) process.stdout.write(`${show(figure, width)}\n`);
-  if (values.record) tell(`kept in ${writeRecord({ bench: name, scale, options, loadBefore, seconds, figures })}`);
+  if (values.record) tell(`kept in ${writeRecord({ bench: name, scale, options, loadBefore, stolen, seconds, figures })}`);
 }
 
 const { processor, cores, memoryGib, node } = thisMachine();

@@ -30,6 +30,8 @@ export type BenchRecord = {
   /** Of the minute before the run and of the minute at its end, ours included. */
   readonly loadBefore: number;
   readonly loadAfter: number;
+  /** Share of the processors' time during the run that the host gave to others, in percent; where the system tells. */
+  readonly stolen?: number | undefined;
   readonly seconds: number;
   readonly figures: readonly Figure[];
 };
@@ -48,6 +50,24 @@ export function loadNow(): number {
   return Math.round((loadavg()[0] ?? 0) * 100) / 100;
 }
 
+export type Ticks = { readonly stolen: number; readonly all: number };
+
+/** Since the start of the machine; undefined elsewhere than on Linux. */
+export function ticksNow(): Ticks | undefined {
+  if (!existsSync("/proc/stat")) return undefined;
+  const [first = ""] = readFileSync("/proc/stat", "utf8").split("\n", 1);
+  // user nice system idle iowait irq softirq steal; guests are part of user.
+  const ticks = first.trim().split(/\s+/).slice(1, 9).map(Number);
+  return { stolen: ticks[7] ?? 0, all: ticks.reduce((sum, each) => sum + each, 0) };
+}
+
+/** In percent, to a tenth. */
+export function stolenSince(before: Ticks | undefined): number | undefined {
+  const now = ticksNow();
+  if (before === undefined || now === undefined || now.all === before.all) return undefined;
+  return Math.round((1000 * (now.stolen - before.stolen)) / (now.all - before.all)) / 10;
+}
+
 function commit(): string {
   const git = (...args: string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
   try {
@@ -57,7 +77,7 @@ function commit(): string {
   }
 }
 
-export type Run = Pick<BenchRecord, "bench" | "scale" | "options" | "loadBefore" | "seconds" | "figures">;
+export type Run = Pick<BenchRecord, "bench" | "scale" | "options" | "loadBefore" | "stolen" | "seconds" | "figures">;
 
 function fileOf(bench: string): string {
   return join(root, "docs", "benchmarks", `${bench}.json`);
