@@ -12,6 +12,7 @@
 //      does not shrink either: what is marked goes with the next write.
 // (G7) Another state is put under the log by one batch that drops all writes and names it; term and vote stay. There is no other step.
 
+import { ByteWriter } from "../base/bytes.ts";
 import { assert } from "../base/errors.ts";
 import { limits } from "../limits.ts";
 import { Cuts } from "./cuts.ts";
@@ -79,6 +80,7 @@ export class RaftLog implements LogReader {
   /** Of all writes since the log was opened or began anew, dropped ones as well. */
   private laidBytes = 0;
   private marked = { index: 0, write: 0, bytes: 0 };
+  private readonly writeBytes = new ByteWriter(65_536);
   private inFlight = false;
   /** Writes before this one are dropped, or go with the write that is in flight. */
   private keptFrom = 0;
@@ -155,11 +157,15 @@ export class RaftLog implements LogReader {
   /** `done` is called when the write is durable; with an error when nobody can tell, and then the process must end. */
   write(write: LogWrite, done: (error?: Error) => void): void {
     assert(write.number > this.newestAsked, "writes of the log come in order");
+    assert(!this.inFlight, "one write of the log is in flight");
     const cut = this.dueCut();
     const stored = this.following(write, this.startAt(cut));
     this.newestAsked = write.number;
     const key = writeKey(stored.number);
-    const value = encodeWrite(key, stored);
+    // One write is in flight, and its bytes are the disk's until it is done: all of them are put together in the same memory.
+    if (this.writeBytes.length > limits.entryMaxBytes) this.writeBytes.take();
+    this.writeBytes.cut(0);
+    const value = encodeWrite(key, stored, this.writeBytes);
     this.put({ put: key, value }, cut.write, done, () => {
       this.lay(stored, value);
       if (cut.write !== this.start.write) this.drop(cut, stored.start);

@@ -46,9 +46,8 @@ export function writeKey(number: number): string {
   return number.toString(16).padStart(14, "0");
 }
 
-export function encodeWrite(key: string, write: StoredWrite): Uint8Array {
-  const bytes = write.entries.reduce((sum, entry) => sum + entry.data.length + ENTRY_HEADER_BYTES, WRITE_HEADER_MAX_BYTES);
-  const out = new ByteWriter(bytes);
+/** With `out`, which is empty, the result is a view of what it holds then. */
+export function encodeWrite(key: string, write: StoredWrite, out = new ByteWriter(sizeOf(write))): Uint8Array {
   out.u8(VERSION);
   out.u32(write.previousSeal);
   out.u48(write.start.write);
@@ -74,7 +73,11 @@ export function encodeWrite(key: string, write: StoredWrite): Uint8Array {
     out.bytes(data);
   }
   out.u32(0);
-  return sealInto(key, out.take());
+  return sealInto(key, out.written(0));
+}
+
+function sizeOf({ entries }: StoredWrite): number {
+  return entries.reduce((sum, entry) => sum + entry.data.length + ENTRY_HEADER_BYTES, WRITE_HEADER_MAX_BYTES);
 }
 
 /** Takes a write apart and checks its entries (E1). `data` are views. */
