@@ -16,6 +16,8 @@ import { liveState } from "../jobs/livetable.ts";
 import type { ClassSpec } from "../jobs/spec.ts";
 import type { State } from "../jobs/state.ts";
 import { limits } from "../limits.ts";
+import { FinishedAttempts, RunningAttempts } from "./attempttable.ts";
+import type { AttemptTable } from "./attempttable.ts";
 import { DetailsWriter } from "./startdetails.ts";
 import type { ResultBatch, StartBatch, StopBatch } from "./types.ts";
 
@@ -61,15 +63,6 @@ export type WorkerIdentity = {
   readonly tags: readonly string[];
 };
 
-type Finished = {
-  readonly token: number;
-  readonly outcome: number;
-  readonly startAtMs: number;
-  readonly endAtMs: number;
-  readonly error: string;
-  sentAtMs: number;
-};
-
 export class WorkerSession {
   private readonly identity: WorkerIdentity;
   private readonly io: SessionIo;
@@ -79,9 +72,8 @@ export class WorkerSession {
   private known = 0;
   private leaseUntilMs = Number.NEGATIVE_INFINITY;
   private nextBeatMs = 0;
-  /** Tokens of attempts on the face, by execution; void ones wait only for the face to let go. */
-  private readonly running = new Map<number, { readonly token: number; void: boolean }>();
-  private readonly finished = new Map<number, Finished>();
+  private readonly running = new RunningAttempts();
+  private readonly finished = new FinishedAttempts();
   private arrivals: number[] = [];
   /** What ended in this call and was not sent yet: thousands may wait for their entry meanwhile, which need not be looked through. */
   private fresh: number[] = [];
@@ -100,7 +92,7 @@ export class WorkerSession {
   }
 
   get runningCount(): number {
-    return this.running.size;
+    return this.running.count;
   }
 
   /** From now on this node takes nothing new; the leader hears of it at once. */
@@ -112,7 +104,7 @@ export class WorkerSession {
 
   /** Results that no applied entry has yet. */
   get unsettled(): number {
-    return this.finished.size;
+    return this.finished.count;
   }
 
   nextWakeMs(): number {
@@ -137,15 +129,19 @@ export class WorkerSession {
 
   private held(): HeldAttempt[] {
     const held: HeldAttempt[] = [];
-    for (const [sequence, attempt] of this.running) if (!attempt.void) held.push({ sequence, token: attempt.token });
-    for (const [sequence, result] of this.finished) held.push({ sequence, token: result.token });
+    const { running, finished } = this;
+    const hold = ({ sequence, token }: AttemptTable, row: number): void => {
+      held.push({ sequence: sequence[row] as number, token: token[row] as number });
+    };
+    for (let row = 0; row < running.count; row++) if (running.void[row] === 0) hold(running, row);
+    for (let row = 0; row < finished.count; row++) hold(finished, row);
     return held;
   }
 
   /** A new leader is known: it hears at once that this node lives and what it has finished. */
   leaderChanged(nowMs: number, wallMs: number): void {
     this.nextBeatMs = nowMs;
-    for (const result of this.finished.values()) result.sentAtMs = Number.NEGATIVE_INFINITY;
+    this.finished.sentAtMs.fill(Number.NEGATIVE_INFINITY);
     this.tick(nowMs, wallMs);
   }
 
@@ -177,16 +173,14 @@ export class WorkerSession {
   }
 
   stopped(sequence: number, token: number, reason: "cancelled" | "void"): void {
-    const result = this.finished.get(sequence);
-    if (reason === "void" && result?.token === token) this.finished.delete(sequence);
-    const attempt = this.running.get(sequence);
-    if (!attempt || attempt.token !== token) return;
-    if (reason === "void") attempt.void = true;
+    if (reason === "void") this.settled(sequence, token);
+    if (!holds(this.running, sequence, token)) return;
+    if (reason === "void") this.running.void[this.running.find(sequence)] = 1;
     this.io.stop({ sequences: [sequence], tokens: [token], reason });
   }
 
   settled(sequence: number, token: number): void {
-    if (this.finished.get(sequence)?.token === token) this.finished.delete(sequence);
+    if (holds(this.finished, sequence, token)) this.finished.remove(this.finished.find(sequence));
   }
 
   sessionOpened(node: string, incarnation: number, session: number): void {
@@ -195,10 +189,20 @@ export class WorkerSession {
     this.session = session;
     this.leaseUntilMs = Number.NEGATIVE_INFINITY;
     this.nextBeatMs = 0;
-    for (const [sequence, attempt] of this.running) {
-      if (!attempt.void && !this.owns(sequence, attempt.token)) this.stopped(sequence, attempt.token, "void");
+    this.voidRunning((sequence, token) => this.owns(sequence, token));
+    const { finished } = this;
+    for (let row = finished.count - 1; row >= 0; row--) {
+      if (!this.owns(finished.sequence[row] as number, finished.token[row] as number)) finished.remove(row);
     }
-    for (const [sequence, result] of this.finished) if (!this.owns(sequence, result.token)) this.finished.delete(sequence);
+  }
+
+  private voidRunning(isOurs: (sequence: number, token: number) => boolean): void {
+    const { running } = this;
+    for (let row = 0; row < running.count; row++) {
+      const sequence = running.sequence[row] as number;
+      const token = running.token[row] as number;
+      if (running.void[row] === 0 && !isOurs(sequence, token)) this.stopped(sequence, token, "void");
+    }
   }
 
   sessionClosed(session: number): void {
@@ -219,9 +223,7 @@ export class WorkerSession {
     this.nextBeatMs = 0;
     this.arrivals = [];
     this.reconcile = undefined;
-    for (const [sequence, { token }] of this.running) {
-      if (!this.isGiven(sequence, token, this.known)) this.stopped(sequence, token, "void");
-    }
+    this.voidRunning((sequence, token) => this.isGiven(sequence, token, this.known));
   }
 
   private owns(sequence: number, token: number): boolean {
@@ -244,12 +246,16 @@ export class WorkerSession {
     const { live } = this.state;
     const alive = this.session !== 0 && nowMs < this.leaseUntilMs;
     const startable: number[] = [];
-    for (const slot of new Set(this.arrivals)) {
+    for (const slot of this.arrivals) {
       if (live.session[slot] !== this.session || !this.state.occupies(slot)) continue;
       const sequence = live.sequence[slot] as number;
       const token = live.token[slot] as number;
-      if (alive && live.state[slot] === liveState.running && this.isDefined(slot)) startable.push(slot);
-      else this.finish(sequence, token, resultOutcome.notStarted, 0, 0, "");
+      // A slot that was started twice in this entry is here twice.
+      if (holds(this.running, sequence, token) || holds(this.finished, sequence, token)) continue;
+      if (alive && live.state[slot] === liveState.running && this.isDefined(slot)) {
+        this.running.void[this.running.put(sequence, token)] = 0;
+        startable.push(slot);
+      } else this.finish(sequence, token, resultOutcome.notStarted, 0, 0, "");
     }
     this.arrivals = [];
     this.handOver(startable);
@@ -262,21 +268,20 @@ export class WorkerSession {
   }
 
   private handOver(slots: readonly number[]): void {
-    if (slots.length === 0) return;
-    const batch = startBatch(this.state, slots, this.leaseUntilMs);
-    for (let i = 0; i < batch.count; i++) this.running.set(batch.sequences[i] as number, { token: batch.tokens[i] as number, void: false });
-    this.io.start(batch);
+    if (slots.length > 0) this.io.start(startBatch(this.state, slots, this.leaseUntilMs));
   }
 
   /** What the face says became of attempts. */
   results(batch: ResultBatch, nowMs: number): void {
+    const { running } = this;
     for (let i = 0; i < batch.count; i++) {
       const sequence = batch.sequences[i] as number;
       const token = batch.tokens[i] as number;
-      const attempt = this.running.get(sequence);
-      if (!attempt || attempt.token !== token) continue;
-      this.running.delete(sequence);
-      if (attempt.void) continue;
+      const row = running.find(sequence);
+      if (row < 0 || running.token[row] !== token) continue;
+      const isVoid = running.void[row] === 1;
+      running.remove(row);
+      if (isVoid) continue;
       this.finish(
         sequence,
         token,
@@ -290,7 +295,7 @@ export class WorkerSession {
   }
 
   private finish(sequence: number, token: number, outcome: number, startAtMs: number, endAtMs: number, error: string): void {
-    this.finished.set(sequence, { token, outcome, startAtMs, endAtMs, error, sentAtMs: Number.NEGATIVE_INFINITY });
+    this.finished.finish(sequence, token, outcome, startAtMs, endAtMs, error);
     this.fresh.push(sequence);
   }
 
@@ -303,21 +308,30 @@ export class WorkerSession {
 
   /** Sends the results that were not sent in the last `olderMs`. */
   private resend(nowMs: number, olderMs: number): void {
+    const { count, sequence, sentAtMs } = this.finished;
     const due: number[] = [];
-    for (const [sequence, result] of this.finished) if (nowMs - result.sentAtMs >= olderMs) due.push(sequence);
+    for (let row = 0; row < count; row++) if (nowMs - (sentAtMs[row] as number) >= olderMs) due.push(sequence[row] as number);
     if (due.length > 0) this.send(due, nowMs);
   }
 
   private send(sequences: readonly number[], nowMs: number): void {
     const writer = new ResultWriter();
+    const { finished } = this;
+    const { token, outcome, startAtMs, endAtMs, sentAtMs } = finished;
     for (const sequence of sequences) {
-      const result = this.finished.get(sequence);
-      if (!result) continue;
-      if (nowMs !== Number.POSITIVE_INFINITY) result.sentAtMs = nowMs;
-      writer.add(sequence, result.token, result.outcome, result.startAtMs, result.endAtMs, 0, result.error);
+      const at = finished.find(sequence);
+      if (at < 0) continue;
+      if (nowMs !== Number.POSITIVE_INFINITY) sentAtMs[at] = nowMs;
+      const error = finished.error(at);
+      writer.add(sequence, token[at] as number, outcome[at] as number, startAtMs[at] as number, endAtMs[at] as number, 0, error);
     }
     if (writer.count > 0) this.io.toLeader({ kind: "results", session: this.session, items: writer.take() });
   }
+}
+
+function holds(attempts: AttemptTable, sequence: number, token: number): boolean {
+  const row = attempts.find(sequence);
+  return row >= 0 && attempts.token[row] === token;
 }
 
 /** A no-op without payload runs from the columns alone. */

@@ -13,8 +13,8 @@ const workerSession = "test/worker/session.test.ts";
 export const working: readonly Mutant[] = [
   mutant("H6b", "a start that is refused for want of a lease is not reported, and the session lives on", SEEDS, {
     file: "src/worker/session.ts",
-    find: '      else this.finish(sequence, token, resultOutcome.notStarted, 0, 0, "");',
-    put: '      else if (sequence < 0) this.finish(sequence, token, resultOutcome.notStarted, 0, 0, "");',
+    find: '      } else this.finish(sequence, token, resultOutcome.notStarted, 0, 0, "");',
+    put: '      } else if (sequence < 0) this.finish(sequence, token, resultOutcome.notStarted, 0, 0, "");',
   }, {
     file: "src/worker/session.ts",
     find: "    if (this.session !== 0 && nowMs >= this.leaseUntilMs && this.leaseUntilMs !== Number.NEGATIVE_INFINITY) this.session = 0;\n",
@@ -61,10 +61,10 @@ export const working: readonly Mutant[] = [
   }),
   mutant("H6f", "a result is forgotten once it was sent", SEEDS, {
     file: "src/worker/session.ts",
-    find: "      writer.add(sequence, result.token, result.outcome, result.startAtMs, result.endAtMs, 0, result.error);",
+    find: "    if (writer.count > 0) this.io.toLeader(",
     put: lines(
-      "      writer.add(sequence, result.token, result.outcome, result.startAtMs, result.endAtMs, 0, result.error);",
-      "      this.finished.delete(sequence);",
+      "    for (const sequence of sequences) if (finished.find(sequence) >= 0) finished.remove(finished.find(sequence));",
+      "    if (writer.count > 0) this.io.toLeader(",
     ),
   }),
   mutant("H6h", "the groups that a killed process left behind live on", workerJournal, {
