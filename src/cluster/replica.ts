@@ -42,7 +42,6 @@ import { WakeTimer } from "./waketimer.ts";
 
 /** About 15,000 executions, each a due time and a result: some 50 ms of a turn, for who has to catch up. */
 const APPLY_PER_TURN_MAX_BYTES = 1024 * 1024;
-const NOTHING = new Uint8Array(0);
 
 export class Replica {
   readonly id: string;
@@ -325,7 +324,7 @@ export class Replica {
 
   private applyOne(entry: Entry, nowMs: number): void {
     // What a membership entry means is the consensus core's; the state only counts it.
-    const command = entry.kind === "command" ? entry.data : NOTHING;
+    const command = entry.kind === "command" ? entry.data : new Uint8Array(0);
     const applied = applyEntry(this.state, entry.index, command);
     const replies = entry.kind === "command" ? applied : [changedMembers(entry.index)];
     if (command.length > 0) this.clock.applied(readHeader(command).clockMs, nowMs, this.state.clockMs);
@@ -361,7 +360,9 @@ export class Replica {
 
   /** (R5) */
   private membersChanged(circle: Circle): void {
-    this.clock.setVoters([...new Set(this.raft.membership().membership.voters.flat())]);
+    const { voters, learners } = this.raft.membership().membership;
+    this.clock.setVoters([...new Set(voters.flat())]);
+    this.snapshots.sender.members(new Set([...voters.flat(), ...learners]));
     this.events.members(circle);
   }
 

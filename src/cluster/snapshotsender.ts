@@ -134,6 +134,12 @@ export class SnapshotSender {
     if (this.sending?.peer === peer) this.drop(this.sending);
   }
 
+  /** Who is a member no more needs none, and would only keep the others waiting until it is found silent. */
+  members(ids: ReadonlySet<string>): void {
+    this.waiting = this.waiting.filter((each) => ids.has(each));
+    if (this.sending && !ids.has(this.sending.peer)) this.drop(this.sending);
+  }
+
   private end(sending: Sending, reason: string): void {
     this.drop(sending);
     this.io.failed(sending.peer, reason);

@@ -175,3 +175,20 @@ test("words that are none are refused", () => {
     assert.throws(() => decodeSnapshotFrame(value), { code: "invalid" }, JSON.stringify(value));
   }
 });
+
+test("who leaves the cluster gets no snapshot any more, and keeps nobody waiting", () => {
+  const offered: string[] = [];
+  const sender = new SnapshotSender("a.1", {
+    send: (to) => offered.push(to) > 0,
+    begin: () => ({ next: () => Promise.resolve(undefined), close: () => undefined }),
+    failed: () => assert.fail("a peer that is none is not told of"),
+    wake: () => undefined,
+  });
+  for (const peer of ["b", "c", "d"]) sender.need(peer);
+  sender.tick(1, 1000);
+  assert.deepEqual(offered, ["b"]);
+  sender.members(new Set(["a", "d"]));
+  sender.tick(1, 1001);
+  assert.deepEqual(offered, ["b", "d"]);
+  assert.equal(sender.progress?.peer, "d");
+});
