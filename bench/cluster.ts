@@ -6,12 +6,11 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "./ports.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const TOKEN = "benchmark-token-of-this-run-alone";
@@ -197,13 +196,4 @@ async function stopAll(folder: string, started: readonly Started[]): Promise<voi
     }),
   );
   rmSync(folder, { recursive: true, force: true });
-}
-
-/** Ports that were free a moment ago, all held open until each is known. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

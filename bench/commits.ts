@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { CoreOptions } from "../src/cluster/port.ts";
-import { freePorts } from "./cluster.ts";
+import { freePorts } from "./ports.ts";
 import type { Order, Told } from "./committer.ts";
 import { cpuOf } from "./cpu.ts";
 import { type Figure, rounded } from "./figure.ts";

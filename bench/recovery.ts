@@ -6,7 +6,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import { ask, askUntil } from "./asking.ts";
 import type { Question } from "./asking.ts";
 import { load } from "./bulkload.ts";
-import { BenchCluster, freePorts } from "./cluster.ts";
+import { BenchCluster } from "./cluster.ts";
+import { freePorts } from "./ports.ts";
 import type { BenchNode } from "./cluster.ts";
 import { type BenchOptions, type Figure, rounded, type Scale } from "./figure.ts";
 

@@ -7,13 +7,12 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import type { Random } from "../schedule/random.ts";
 import type { Network, Place } from "./network.ts";
+import { freePorts } from "../../bench/ports.ts";
 
 const RETRANSMIT_MS = 200;
 const SLOW_MS = 120;
 const CHUNKS_WAITING_MAX = 64;
 /** Below what systems give to outgoing connections, so that nobody takes a port while its node is down. */
-const PORT_MIN = 10_000;
-const PORT_MAX = 32_000;
 
 /** What all links suffer at the moment. */
 class Weather {
@@ -108,7 +107,7 @@ export class RelayNetwork implements Network {
 
   static async open(ids: readonly string[], random: Random): Promise<RelayNetwork> {
     const network = new RelayNetwork(random);
-    const ports = await quietPorts((ids.length + 1) * ids.length);
+    const ports = await freePorts((ids.length + 1) * ids.length);
     for (const [at, id] of ids.entries()) {
       network.places.set(id, { peer: `127.0.0.1:${ports[2 * at]}`, api: `127.0.0.1:${ports[2 * at + 1]}`, launcher: [] });
     }
@@ -171,24 +170,4 @@ export class RelayNetwork implements Network {
     for (const server of this.links.values()) server.close();
     for (const pipe of this.pipes) pipe.close();
   }
-}
-
-/** Free ports of loopback. Programs that look for them at the same time begin at different places. */
-async function quietPorts(count: number): Promise<number[]> {
-  const found: number[] = [];
-  let port = PORT_MIN + ((process.pid * 97) % (PORT_MAX - PORT_MIN));
-  for (let tried = 0; found.length < count; tried++) {
-    if (tried > PORT_MAX - PORT_MIN) throw new Error("there are no free ports on loopback");
-    if (await isFree(port)) found.push(port);
-    port = port + 1 < PORT_MAX ? port + 1 : PORT_MIN;
-  }
-  return found;
-}
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }

@@ -2,14 +2,13 @@
 // instead of sleeping.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import type { TlsMaterial } from "../../src/net/certificates.ts";
 import type { PeerAddress } from "../../src/net/address.ts";
 import type { Lane, LinkIdentity } from "../../src/net/identity.ts";
 import { Links } from "../../src/net/links.ts";
 import { realSystem } from "../../src/system.ts";
 import type { System } from "../../src/system.ts";
+import { freePorts as somePorts } from "../../bench/ports.ts";
 
 /** A System whose time and timers move only by `advance`. */
 export class FakeSystem implements System {
@@ -135,19 +134,8 @@ export function makeNode(id: string, ports: Record<string, number>, overrides: N
 
 /** Ports that nobody listens on, all distinct. */
 export async function freePorts(...ids: string[]): Promise<Record<string, number>> {
-  const servers = await Promise.all(
-    ids.map(
-      (id) =>
-        new Promise<{ id: string; port: number; close: () => Promise<void> }>((resolve) => {
-          const server = createServer().listen(0, "127.0.0.1", () => {
-            const close = (): Promise<void> => new Promise((done) => server.close(() => done()));
-            resolve({ id, port: (server.address() as AddressInfo).port, close });
-          });
-        }),
-    ),
-  );
-  for (const server of servers) await server.close();
-  return Object.fromEntries(servers.map(({ id, port }) => [id, port]));
+  const ports = await somePorts(ids.length);
+  return Object.fromEntries(ids.map((id, at) => [id, ports[at] as number]));
 }
 
 export function upCount(node: TestNode, peer: string): number {

@@ -4,14 +4,16 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "../../bench/ports.ts";
 import { createClient } from "../../src/client/index.ts";
 import type { Client } from "../../src/client/index.ts";
+
+export { freePorts };
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const bin = join(root, "bin", "pawl");
@@ -41,19 +43,6 @@ export function temporaryFolder(t: TestContext, before: () => Promise<unknown> =
     rmSync(path, { recursive: true, force: true, maxRetries: 5 });
   });
   return path;
-}
-
-/** Ports of loopback that were free together a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    if (typeof address === "object" && address !== null) ports.push(address.port);
-  }
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** Processes of this machine whose command line holds `text`. */
