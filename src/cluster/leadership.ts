@@ -142,7 +142,7 @@ export class Leadership {
    */
   get nextExpectedMs(): number {
     const paceMs = this.paceMs();
-    const isBusy = paceMs > limits.entryPaceMinMs && paceMs <= limits.commitRideMaxMs;
+    const isBusy = paceMs >= limits.entryPaceBusyMs && paceMs <= limits.commitRideMaxMs;
     return isBusy ? this.lastEntryAtMs + paceMs + limits.commitRideSlackMs : Number.NEGATIVE_INFINITY;
   }
 
@@ -151,7 +151,9 @@ export class Leadership {
   }
 
   private paceMs(): number {
-    if (this.lastWasFull || this.itemsPerSecond <= limits.entryBusyItemsPerSecond) return limits.entryPaceMinMs;
+    if (this.lastWasFull) return limits.entryPaceMinMs;
+    const busy = this.itemsPerSecond / limits.entryBusyItemsPerSecond;
+    if (busy <= 1) return Math.max(limits.entryPaceMinMs, busy * limits.entryPaceBusyMs);
     const times = Math.max(1, this.itemsPerSecond / limits.entryFastItemsPerSecond);
     return Math.min(limits.entryPaceMaxMs, times * limits.entryPaceBusyMs);
   }
