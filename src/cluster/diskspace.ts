@@ -11,7 +11,12 @@ import type { Membership } from "../raft/types.ts";
 import type { System, Timer } from "../system.ts";
 
 /** What makes a cluster larger than it was. To pause and to cancel are ways out. */
-const growth: ReadonlySet<string> = new Set<Change["kind"]>(["create", "update", "trigger"]);
+/** Whether it makes the cluster larger: to be said of every change. */
+const grows: Readonly<Record<Change["kind"], boolean>> = {
+  create: true, create_many: true, update: true, trigger: true,
+  cancel: false, pause: false, resume: false, cancel_execution: false, confirm_clock: false, lower_clock: false,
+};
+const growth: ReadonlySet<string> = new Set(Object.entries(grows).flatMap(([kind, isGrowth]) => (isGrowth ? [kind] : [])));
 
 export type DiskSpaceParts = {
   readonly self: string;
