@@ -10,8 +10,7 @@ import { limits } from "../limits.ts";
 import type { Membership } from "../raft/types.ts";
 import type { System, Timer } from "../system.ts";
 
-/** What makes a cluster larger than it was. To pause and to cancel are ways out. */
-/** Whether it makes the cluster larger: to be said of every change. */
+/** What makes a cluster larger than it was: to be said of every change. To pause and to cancel are ways out. */
 const grows: Readonly<Record<Change["kind"], boolean>> = {
   create: true, create_many: true, update: true, trigger: true,
   cancel: false, pause: false, resume: false, cancel_execution: false, confirm_clock: false, lower_clock: false,
