@@ -83,6 +83,8 @@ export const limits = {
 
   // Entries and proposals.
   entryItemsMax: 4096,
+  /** More changes wait for the next entry. What a list of jobs makes of it is applied in some milliseconds, in one turn of the loop. */
+  entryChangesMaxBytes: 512 * KIB,
   entryPaceMinMs: 2,
   entryPaceBusyMs: 10,
   entryBusyItemsPerSecond: 5_000,

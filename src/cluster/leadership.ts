@@ -240,10 +240,10 @@ export class Leadership {
   }
 
   private fill(out: EntryWriter, clockMs: number, nowMs: number, results: Uint8Array | undefined): Planned | undefined {
-    const changes = this.proposals.take(limits.entryItemsMax, limits.appendMaxBytes);
+    const changes = this.proposals.take(limits.entryItemsMax, limits.entryChangesMaxBytes);
     // What a change asks for in bytes and what its command has differ: a pause rewrites a whole definition, a passed due time its records.
     let taken = 0;
-    while (taken < changes.length && out.bytes.length < limits.appendMaxBytes)
+    while (taken < changes.length && out.bytes.length < limits.entryChangesMaxBytes)
       this.change(out, changes[taken++] as Waiting<Plannable>, clockMs);
     this.proposals.putBack(changes.slice(taken));
     const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax, results);

@@ -41,7 +41,7 @@ import { timed } from "./timings.ts";
 import { WakeTimer } from "./waketimer.ts";
 
 /** About 15,000 executions, each a due time and a result: some 50 ms of a turn, for who has to catch up. */
-const APPLY_PER_TURN_MAX_BYTES = 1024 * 1024;
+const APPLY_PER_TURN_MAX_BYTES = 512 * 1024;
 
 export class Replica {
   readonly id: string;
