@@ -21,9 +21,10 @@ const specs: readonly JobSpec[] = [
   spec(everySecond), spec(hourly, { priority: "high" }), spec(at(NOON + 9 * SECOND)), spec(daily, {}, { paused: true }),
   spec(hourly, { hasPayload: true }, { payload: { text: "ä\u{1f600}", list: [1, null] }, description: "d", labels: { a: "b" } }),
 ];
-const dueOf = (of: JobSpec): number => (of.paused ? 0 : NOON + 60 * SECOND);
+/** Within a minute of the machine's time. */
+const dueOf = (of: JobSpec, nowMs = NOON): number => (of.paused ? 0 : nowMs + 60 * SECOND);
 
-function batchOf(jobs: readonly Job[], due = dueOf): Uint8Array {
+function batchOf(jobs: readonly Job[], due: (of: JobSpec) => number): Uint8Array {
   const writer = new BulkWriter();
   for (const { id, of } of jobs) writer.add(id, of);
   const batch = writer.take();
@@ -33,7 +34,7 @@ function batchOf(jobs: readonly Job[], due = dueOf): Uint8Array {
 }
 
 const many = (machine: Machine, jobs: readonly Job[], key = ""): Reply =>
-  machine.one({ kind: "createMany", key: key === "" ? undefined : { scope: key, bodyHash: "h" }, batch: batchOf(jobs) });
+  machine.one({ kind: "createMany", key: key === "" ? undefined : { scope: key, bodyHash: "h" }, batch: batchOf(jobs, (of) => dueOf(of, machine.clockMs)) });
 
 const named = (count: number, from = 0): Job[] =>
   Array.from({ length: count }, (_, i) => ({ id: `job-${from + i}`, of: specs[i % specs.length] as JobSpec }));
@@ -101,12 +102,15 @@ test("jobs of a batch are as if each were made alone, whatever happens to them t
       const jobs = named(count, from);
       if (what === "many") {
         const reply = many(both[0], jobs);
-        const alone = jobs.map(({ id, of }) => both[1].create(id, of, dueOf(of)));
+        const alone = jobs.map(({ id, of }) => both[1].create(id, of, dueOf(of, both[1].clockMs)));
         assert.equal(reply.kind, "done");
         const refused = (reply.kind === "done" && reply.refused) || [];
         assert.deepEqual(refused.map((each) => [each.at, each.code]),
           alone.flatMap((each, at) => (each.kind === "refused" ? [[at, each.code]] : [])));
-      } else for (const machine of both) for (const { id } of jobs) change(machine, what, id);
+      } else {
+        if (what === "fire") for (const machine of both) machine.clockMs += 60 * SECOND;
+        for (const machine of both) for (const { id } of jobs) change(machine, what, id);
+      }
       same(...both);
       blocksHold(both[0]);
     }
@@ -121,14 +125,15 @@ test("jobs of a batch are as if each were made alone, whatever happens to them t
 });
 
 function change(machine: Machine, what: string, id: string): void {
+  if (machine.job(id) === 0) return;
+  // A due time that has passed gets its record before anything else.
+  const due = machine.state.jobs.dueAtMs[machine.job(id)] as number;
+  if (due !== 0 && due <= machine.clockMs) machine.fire(id, 0, 1);
   const ref = machine.ref(id);
-  if (ref.job === 0) return;
   const key = undefined;
   if (what === "cancel") machine.one({ kind: "cancel", key, ref, jobId: id, cancelRunning: true });
   const changed = fieldsOf(spec(hourly, {}, { description: "new" }));
   if (what === "update") machine.one({ kind: "update", key, ref, nextDueMs: 0, reschedule: false, ...changed });
-  const due = machine.state.jobs.dueAtMs[ref.job] as number;
-  if (what === "fire" && due !== 0) machine.fire(id, 0, 1);
   if (what === "run") for (const slot of machine.liveOf(id)) machine.result(slot, "completed");
 }
 
@@ -183,7 +188,7 @@ test("a job whose due time is no instant is refused alone", () => {
 });
 
 test("what is no batch is refused, wherever it is cut or changed", () => {
-  const batch = batchOf(named(20));
+  const batch = batchOf(named(20), dueOf);
   for (let cut = 0; cut < batch.length; cut += 7) assert.throws(() => new Bulk(batch.subarray(0, cut)), PawlError);
   assert.throws(() => new Bulk(new Uint8Array([...batch, 0])), /longer than its jobs/u);
 });
