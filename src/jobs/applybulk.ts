@@ -3,18 +3,15 @@
 // (B1) A job that is refused is refused alone; what was done of the others is durable with the entry.
 
 import { ByteReader } from "../base/bytes.ts";
-import { isTaken, notAnInstant } from "./applychanges.ts";
+import { notAnInstant } from "./applychanges.ts";
 import { Bulk } from "./bulk.ts";
 import { BLOCK_JOBS, definitionOf, addBlock, addDefinition } from "./definitionrows.ts";
 import type { Origin } from "./definitionrows.ts";
 import { forgetEnded } from "./endedrows.ts";
-import { eventCode } from "./eventlog.ts";
 import type { Interned } from "./interned.ts";
-import { jobFlags } from "./jobtable.ts";
+import { fillRow, isTaken, roomFor, tableIsFull } from "./newjob.ts";
 import type { RefusedJob, Reply } from "./reply.ts";
-import { refused } from "./reply.ts";
 import type { State } from "./state.ts";
-import { setAnew } from "./unsure.ts";
 
 export function applyCreateMany(state: State, body: ByteReader, index: number): Reply {
   const maker = new Maker(state, new Bulk(body.bytes()), { uid: index, createdAtMs: state.clockMs });
@@ -60,28 +57,22 @@ class Maker {
     const found = jobs.ids.find(idHash, this.isAsked);
     // The text of an id is made only for what needs it.
     const jobId = found !== 0 || state.endedJobs > 0 ? bulk.jobId(i) : "";
-    const problem = (jobId === "" ? undefined : isTaken(state, found, jobId)) ?? notAnInstant(dueMs) ?? this.roomFor(i);
+    const problem = (jobId === "" ? undefined : isTaken(state, found, jobId)) ?? notAnInstant(dueMs) ?? this.roomForTexts(i);
     if (problem) return problem;
     const job = jobs.pool.take();
-    if (job === 0) return refused("capacity", `all ${state.capacity.jobsMax} jobs are in use; delete some or start a larger cluster`);
+    if (job === 0) return tableIsFull(state);
     if (jobId !== "") forgetEnded(state, jobId);
     const schedule = bulk.schedule(i);
-    const paused = bulk.isPaused(i);
-    jobs.generation[job] = ((jobs.generation[job] as number) + 1) & 0xffff;
-    jobs.revision[job] = 1;
-    jobs.idHash[job] = idHash;
-    jobs.flags[job] = jobFlags.used | (schedule === 0 ? jobFlags.oneShot : 0) | (paused ? jobFlags.paused : 0);
-    jobs.dueAtMs[job] = paused ? 0 : dueMs;
-    setAnew(state, job);
-    jobs.lastAtMs[job] = 0;
-    jobs.class[job] = this.classes.acquire(bulk.class(i));
-    jobs.schedule[job] = schedule === 0 ? 0 : this.schedules.acquire(schedule - 1);
-    jobs.ids.add(job);
-    state.armJob(job);
-    jobs.rows.touch(job);
+    fillRow(state, job, {
+      idHash,
+      dueMs,
+      oneShot: schedule === 0,
+      paused: bulk.isPaused(i),
+      class: this.classes.acquire(bulk.class(i)),
+      schedule: schedule === 0 ? 0 : this.schedules.acquire(schedule - 1),
+    });
     this.numbers.push(job);
     this.places.push(i);
-    state.events.add(eventCode["job.submitted"], job, jobs.generation[job] as number, 0, 0, 0, 0, jobs.dueAtMs[job] as number);
     return undefined;
   }
 
@@ -92,12 +83,9 @@ class Maker {
     return jobId === this.bulk.jobId(this.asked);
   };
 
-  private roomFor(i: number): Reply | undefined {
+  private roomForTexts(i: number): Reply | undefined {
     const schedule = this.bulk.schedule(i);
-    if (!this.classes.fits(this.bulk.class(i)))
-      return refused("capacity", "too many different combinations of type, priority, retry and other policies");
-    if (schedule !== 0 && !this.schedules.fits(schedule - 1)) return refused("capacity", "too many different schedules");
-    return undefined;
+    return roomFor(this.classes.fits(this.bulk.class(i)), schedule === 0 || this.schedules.fits(schedule - 1));
   }
 
   /** In blocks where the numbers fill one, else one by one. */

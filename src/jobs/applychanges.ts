@@ -11,6 +11,7 @@ import { changeEnded, findEnded, forgetEnded } from "./endedrows.ts";
 import { eventCode } from "./eventlog.ts";
 import { cancelLive, dropVersion, leaveIfDone, makeExecution, origin, retire } from "./executions.ts";
 import { jobFlags } from "./jobtable.ts";
+import { fillRow, isTaken, roomFor, tableIsFull } from "./newjob.ts";
 import { refused, stale } from "./reply.ts";
 import type { Reply } from "./reply.ts";
 import type { State } from "./state.ts";
@@ -25,26 +26,15 @@ export function applyCreate(state: State, body: ByteReader, index: number): Repl
   const jobId = body.string();
   const nextDueMs = body.f64();
   const fields = takeDefinition(body);
-  const problem = isTaken(state, findJob(state, jobId), jobId) ?? notAnInstant(nextDueMs) ?? roomFor(state, fields);
+  const problem = isTaken(state, findJob(state, jobId), jobId) ?? notAnInstant(nextDueMs) ?? roomForTexts(state, fields);
   if (problem) return problem;
-  const { jobs } = state;
-  const job = jobs.pool.take();
-  if (job === 0) return refused("capacity", `all ${state.capacity.jobsMax} jobs are in use; delete some or start a larger cluster`);
+  const job = state.jobs.pool.take();
+  if (job === 0) return tableIsFull(state);
   forgetEnded(state, jobId);
-  jobs.generation[job] = ((jobs.generation[job] as number) + 1) & 0xffff;
-  jobs.revision[job] = 1;
-  jobs.idHash[job] = hashText(jobId);
-  jobs.flags[job] = jobFlags.used | (fields.oneShot ? jobFlags.oneShot : 0) | (fields.paused ? jobFlags.paused : 0);
-  jobs.dueAtMs[job] = fields.paused ? 0 : nextDueMs;
-  setAnew(state, job);
-  jobs.lastAtMs[job] = 0;
-  jobs.class[job] = state.classes.acquire(fields.classText);
-  jobs.schedule[job] = fields.scheduleText === "" ? 0 : state.schedules.acquire(fields.scheduleText);
+  const { oneShot, paused } = fields;
+  const shared = { class: state.classes.acquire(fields.classText), schedule: acquireSchedule(state, fields) };
+  fillRow(state, job, { idHash: hashText(jobId), dueMs: nextDueMs, oneShot, paused, ...shared });
   addDefinition(state, job, 1, { uid: index, createdAtMs: state.clockMs, jobId, specJson: fields.specJson });
-  jobs.ids.add(job);
-  state.armJob(job);
-  jobs.rows.touch(job);
-  jobEvent(state, eventCode["job.submitted"], job);
   return { kind: "done", status: "submitted", jobId, sequence: undefined, index };
 }
 
@@ -56,22 +46,13 @@ function cancelEnded(state: State, jobId: string, index: number): Reply {
   return { kind: "done", status: "cancelled", jobId, sequence: undefined, index };
 }
 
-/**
- * Why a new job cannot have this id, of which the table holds job `found`. An id is not used again before its job was deleted: a caller
- * that repeats a submit must not make the job run again (H2e).
- */
-export function isTaken(state: State, found: number, jobId: string): Reply | undefined {
-  if (found !== 0) return refused("exists", `job ${jobId} exists; update it with PUT or choose another job_id`);
-  const ended = findEnded(state, jobId);
-  if (!ended || ended.status === "cancelled") return undefined;
-  return refused("exists", `job ${jobId} has run and ended; DELETE it before its id is used again`);
+function roomForTexts({ classes, schedules }: State, { classText, scheduleText }: DefinitionFields): Reply | undefined {
+  return roomFor(classes.fits(classText), scheduleText === "" || schedules.fits(scheduleText));
 }
 
-function roomFor(state: State, fields: DefinitionFields): Reply | undefined {
-  if (!state.classes.fits(fields.classText))
-    return refused("capacity", "too many different combinations of type, priority, retry and other policies");
-  if (fields.scheduleText !== "" && !state.schedules.fits(fields.scheduleText)) return refused("capacity", "too many different schedules");
-  return undefined;
+/** 0 for a one-shot. */
+function acquireSchedule({ schedules }: State, { scheduleText }: DefinitionFields): number {
+  return scheduleText === "" ? 0 : schedules.acquire(scheduleText);
 }
 
 /** The wheel takes whole milliseconds above 0 and below 2^48; anything else in a committed entry must not stop every replica (H16.4). */
@@ -99,13 +80,13 @@ export function applyUpdate(state: State, body: ByteReader, index: number): Repl
   const nextDueMs = body.f64();
   const reschedule = body.u8() === 1;
   const fields = takeDefinition(body);
-  const problem = current(state, ref) ?? notAnInstant(nextDueMs) ?? roomFor(state, fields);
+  const problem = current(state, ref) ?? notAnInstant(nextDueMs) ?? roomForTexts(state, fields);
   if (problem) return problem;
   const { jobs } = state;
   const { job } = ref;
   if (reschedule && nextDueMs !== 0 && nextDueMs <= (jobs.lastAtMs[job] as number)) return fields.oneShot ? tooEarly : stale;
   const { jobId } = revise(state, job, fields.specJson);
-  const schedule = fields.scheduleText === "" ? 0 : state.schedules.acquire(fields.scheduleText);
+  const schedule = acquireSchedule(state, fields);
   if (jobs.schedule[job] !== 0) state.schedules.release(jobs.schedule[job] as number);
   jobs.schedule[job] = schedule;
   const shared = state.classes.acquire(fields.classText);

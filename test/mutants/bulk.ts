@@ -53,8 +53,8 @@ export const bulk: readonly Mutant[] = [
   }),
   mutant("H16.4", "a job of a batch is armed for what is no instant", jobsBulk, {
     file: "src/jobs/applybulk.ts",
-    find: "    const problem = (jobId === \"\" ? undefined : isTaken(state, found, jobId)) ?? notAnInstant(dueMs) ?? this.roomFor(i);",
-    put: "    const problem = (jobId === \"\" ? undefined : isTaken(state, found, jobId)) ?? this.roomFor(i);",
+    find: "    const problem = (jobId === \"\" ? undefined : isTaken(state, found, jobId)) ?? notAnInstant(dueMs) ?? this.roomForTexts(i);",
+    put: "    const problem = (jobId === \"\" ? undefined : isTaken(state, found, jobId)) ?? this.roomForTexts(i);",
   }),
   mutant("76", "a member that is to be removed is heard no more before its removal is applied", "test/raft/membership.test.ts", {
     file: "src/raft/membership.ts",

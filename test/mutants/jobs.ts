@@ -167,7 +167,7 @@ export const jobs: readonly Mutant[] = [
     ),
   }),
   mutant("H2e", "a submit that is repeated after the job has run makes it run again", jobsRegressions, {
-    file: "src/jobs/applychanges.ts",
+    file: "src/jobs/newjob.ts",
     find: '  if (!ended || ended.status === "cancelled") return undefined;',
     put: "  if (!ended || ended.status) return undefined;",
   }),
