@@ -74,7 +74,7 @@ export const limits = {
   // Consensus.
   heartbeatMs: 100,
   electionTimeoutMs: 1_000,
-  appendsInFlightMax: 2,
+  appendsInFlightMax: 6,
   appendMaxBytes: MIB,
   entryMaxBytes: 2 * MIB,
   uncommittedMaxBytes: 32 * MIB,
@@ -82,16 +82,25 @@ export const limits = {
   readsWaitingMax: 10_000,
 
   // Entries and proposals.
-  entryItemsMax: 4096,
-  /** More changes wait for the next entry. What a list of jobs makes of it is applied in some milliseconds, in one turn of the loop. */
+  /** Planned items, and as many results beside them. More and larger entries on their way only make each turn of the loop longer. */
+  entryItemsMax: 1536,
+  entryItemsMin: 128,
+  /** More changes wait for the next entry. */
   entryChangesMaxBytes: 512 * KIB,
+  entryChangesMinBytes: 64 * KIB,
+  /** What applying one entry, which is one turn of the loop, may cost the leader: items and changes become fewer until it is so. */
+  entryApplyMs: 12,
+  /** Entries that are applied in one turn, one at least. */
+  applySliceMs: 10,
   entryPaceMinMs: 2,
   entryPaceBusyMs: 10,
   entryBusyItemsPerSecond: 5_000,
   /** From here on the pace follows the rate: 20 ms at 50,000 executions a second, which are two items each, 40 ms at 100,000. */
   entryFastItemsPerSecond: 50_000,
   entryPaceMaxMs: 40,
-  entriesInFlightMax: 2,
+  /** Beyond the first of them only entries that are full: what is little waits, so that more of it shares an entry. */
+  entriesInFlightUsual: 2,
+  entriesInFlightMax: 6,
   /** A leader whose entries are at most so far apart tells what is committed with the next one, waiting so long beyond the pace for it. */
   commitRideMaxMs: 20,
   commitRideSlackMs: 10,
@@ -149,6 +158,8 @@ export const limits = {
   /** Of a file that was removed, at once. */
   fileFreeSliceBytes: 32 * MIB,
   storageSliceBytes: MIB,
+  /** Of a batch that is put together, in one turn of the loop: two milliseconds or three. */
+  batchSliceBytes: 256 * KIB,
   storageRowCostBytes: 512,
   storagePageRows: 16,
   logDropsPerWriteMax: 1024,
@@ -324,6 +335,9 @@ export function checkLimits(): void {
   assert(limits.electionTimeoutMs >= 5 * limits.heartbeatMs, "several heartbeats must fit into an election timeout");
   assert(limits.payloadMaxBytes < limits.bodyMaxBytes && limits.bodyMaxBytes < limits.entryMaxBytes, "a body must fit into an entry");
   assert(limits.entryMaxBytes + MIB < limits.frameMaxBytes, "an entry must fit into a frame");
+  assert(limits.entryItemsMin < limits.entryItemsMax, "entries have room to shrink");
+  assert(limits.entryChangesMinBytes < limits.entryChangesMaxBytes, "entries have room to shrink");
+  assert(limits.entriesInFlightUsual <= limits.entriesInFlightMax, "what is usual is allowed");
   assert(limits.bulkLinesMax % limits.bulkChunkLinesMax === 0, "a list that ends at its bound ends with a whole chunk");
   assert(limits.bodyMaxBytes < limits.entryMaxBytes && limits.bulkChunkMaxBytes < limits.entryMaxBytes, "a chunk must fit into an entry");
   assert(limits.noQuorumPatienceMs + 2 * limits.heartbeatMs < limits.noQuorumAnswerMs, "who lacks a quorum is told of it in time");

@@ -6,6 +6,8 @@
 //      beyond it that one gets a snapshot.
 // (M4) A checkpoint that does not return is said, and in the end ends the node: meanwhile what changes is kept in memory beside it, and
 //      the log cannot be dropped. As in logwriter.ts the wait counts only while the loop runs.
+// (M5) Replicas do not take theirs together: what one is due after is drawn anew for each. All have the same changes, and would else
+//      have the same pause; while one has it alone, the others are a majority that has none.
 
 import { PawlError, assert } from "../base/errors.ts";
 import type { State } from "../jobs/state.ts";
@@ -29,6 +31,8 @@ type Consensus = {
   slowestHealthyMatch(): number;
 };
 
+const SPREAD = 0.5;
+
 type Hearer = { fatal(error: Error): void; alarm(message: string): void };
 
 export class Checkpointer {
@@ -44,6 +48,8 @@ export class Checkpointer {
   private readonly timings: Timings;
   private takenIndex: number;
   private takenAtMs: number;
+  /** Of the bounds in time and bytes, for the next one (M5). */
+  private share: number;
   private busy = false;
   /** Of the checkpoint under way: when it began, and whether it was said that it takes long (M4). */
   private busySinceMs = 0;
@@ -73,6 +79,7 @@ export class Checkpointer {
     this.hearer = hearer;
     this.takenIndex = state.appliedIndex;
     this.takenAtMs = system.monotonicMs();
+    this.share = shareOf(system);
   }
 
   /** Applied index of the newest finished checkpoint. */
@@ -82,7 +89,7 @@ export class Checkpointer {
 
   nextWakeMs(): number {
     if (this.busy) return this.busySinceMs + (this.saidSlow ? limits.checkpointHungMs : limits.checkpointSlowMs) + 1;
-    return this.state.appliedIndex === this.takenIndex ? Number.POSITIVE_INFINITY : this.takenAtMs + limits.checkpointMaxMs;
+    return this.state.appliedIndex === this.takenIndex ? Number.POSITIVE_INFINITY : this.dueAtMs;
   }
 
   /** The loop stood still for so long (M4). */
@@ -94,8 +101,12 @@ export class Checkpointer {
   maybe(nowMs: number): void {
     if (this.busy) return this.watch(nowMs);
     if (this.state.appliedIndex === this.takenIndex) return;
-    if (nowMs - this.takenAtMs < limits.checkpointMaxMs && this.changedBytes() < limits.checkpointMaxBytes) return;
+    if (nowMs < this.dueAtMs && this.changedBytes() < this.share * limits.checkpointMaxBytes) return;
     this.begin(nowMs);
+  }
+
+  private get dueAtMs(): number {
+    return this.takenAtMs + this.share * limits.checkpointMaxMs;
   }
 
   /** (M4) */
@@ -140,6 +151,7 @@ export class Checkpointer {
     this.busy = false;
     this.takenIndex = index;
     this.takenAtMs = nowMs;
+    this.share = shareOf(this.system);
     this.stats.checkpoints++;
     this.timings.checkpoint.add(nowMs - sinceMs);
     this.compact(index, position.number);
@@ -204,4 +216,9 @@ export class Checkpointer {
       next();
     });
   }
+}
+
+/** (M5) */
+function shareOf(system: System): number {
+  return 1 - SPREAD * system.random();
 }

@@ -2,8 +2,9 @@
 // Made when the leader's first entry of its term is applied, dropped at step-down with all its memory (H3, H6).
 // (L1) An entry is put together at the last moment, from the applied state; what it was computed from is checked again by apply (H1).
 // (L2) Entries are paced: at once when idle, else at least a few milliseconds apart, and further at high rates; sooner when many items
-//      wait, or the last one was full: group commit without burning the processor on small entries. An entry costs three nodes 5 to 7 ms
-//      of processor time beside its items: a dozen wakes of threads, writes and messages on each.
+//      wait, or the last one was full: group commit without burning the processor on small entries. An entry costs three nodes 3 ms of
+//      processor time beside its items: a dozen wakes of threads, writes and messages on each.
+// (L3) How many entries are on their way is bounded; beyond the first few each follows one that was full.
 
 import { ByteWriter } from "../base/bytes.ts";
 import { LeaderDesk } from "../dispatch/desk.ts";
@@ -22,6 +23,7 @@ import { retryAt } from "../planner/retry.ts";
 import { ScheduleBook } from "../planner/schedulebook.ts";
 import type { System } from "../system.ts";
 import type { TrustedClock } from "./clock.ts";
+import { EntryCost } from "./entrycost.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { HousekeepingIo, HousekeepingParts } from "./housekeeping.ts";
 import { refusalOf } from "./proposals.ts";
@@ -40,6 +42,10 @@ export type Draft = {
   readonly results: Uint8Array | undefined;
   readonly planned: Planned | undefined;
   readonly items: number;
+  /** Of its items and of what callers asked for (entrycost.ts). */
+  readonly planItems: number;
+  readonly changeBytes: number;
+  readonly isFull: boolean;
 };
 
 export type LeadershipIo = Pick<DeskIo, "send"> &
@@ -67,6 +73,7 @@ export class Leadership {
   private lastElapsedAtMs: number;
   private itemsPerSecond = 0;
   private lastWasFull = false;
+  private readonly cost = new EntryCost();
   private reduedFrom = 0;
   /** In which every entry is put together. */
   private readonly entryBytes = new ByteWriter(65_536, limits.entryMaxBytes);
@@ -150,6 +157,11 @@ export class Leadership {
     return this.desk.waiting + this.proposals.waiting;
   }
 
+  /** Whether so much is on its way that the next entry waits (L3). */
+  get isHeld(): boolean {
+    return this.proposals.entriesInFlight >= (this.lastWasFull ? limits.entriesInFlightMax : limits.entriesInFlightUsual);
+  }
+
   private paceMs(): number {
     if (this.lastWasFull) return limits.entryPaceMinMs;
     const busy = this.itemsPerSecond / limits.entryBusyItemsPerSecond;
@@ -164,7 +176,7 @@ export class Leadership {
     const { waiting } = this;
     if (waiting === 0 && !hasDue) return false;
     if (this.steward.isLowering) return false;
-    if (this.proposals.entriesInFlight >= limits.entriesInFlightMax) return false;
+    if (this.isHeld) return false;
     if (nowMs < this.pacedUntilMs && waiting < limits.entryItemsMax) return false;
     const draft = this.draft(nowMs);
     if (!draft) {
@@ -180,14 +192,19 @@ export class Leadership {
       return false;
     }
     this.clock.applied(draft.clockMs, nowMs);
-    this.proposals.proposed(taken.index, taken.term, draft.changes, (isApplied) => {
-      if (isApplied) this.timings.commit.add(this.system.monotonicMs() - nowMs);
+    this.proposals.proposed(taken.index, taken.term, draft.changes, (appliedInMs) => {
+      if (appliedInMs !== undefined) this.committed(draft, this.system.monotonicMs() - nowMs, appliedInMs);
       this.settle(draft);
     });
     this.noteWaits(draft, nowMs);
     this.count(draft.items, nowMs);
-    this.lastWasFull = (draft.planned?.count ?? 0) >= limits.entryItemsMax;
+    this.lastWasFull = draft.isFull;
     return true;
+  }
+
+  private committed({ planItems, changeBytes }: Draft, tookMs: number, appliedInMs: number): void {
+    this.timings.commit.add(tookMs);
+    this.cost.applied(planItems, changeBytes, appliedInMs);
   }
 
   /** How long what is in the entry waited for it. Neighbours are mostly due at the same time. */
@@ -227,26 +244,36 @@ export class Leadership {
     const out = new EntryWriter(this.state, this.entryBytes);
     beginEntry(out.bytes, { clockMs: reading.nowMs, elapsedMs: nowMs - this.lastElapsedAtMs });
     const before = this.desk.resultsWaiting;
-    const results = this.desk.takeResultItems();
+    const most = this.cost.items;
+    const results = this.desk.takeResultItems(most);
     const resultCount = before - this.desk.resultsWaiting;
     if (results) out.command({ kind: "results", items: results });
     const commands = this.desk.takeCommands();
     for (const command of commands) out.command(command);
-    const planned = reading.trusted ? this.fill(out, reading.nowMs, nowMs, results) : undefined;
+    const changesFrom = out.bytes.length;
+    if (reading.trusted) this.takeChanges(out, reading.nowMs);
+    const changeBytes = out.bytes.length - changesFrom;
+    const planned = reading.trusted ? this.plan(out, reading.nowMs, nowMs, most, results) : undefined;
     const data = out.bytes.copy();
     if (out.commands === 0) return undefined;
-    const items = resultCount + (planned?.count ?? 0) + out.commands;
-    return { data, clockMs: reading.nowMs, changes: out.changes, commands, results, planned, items };
+    const planItems = resultCount + (planned?.count ?? 0);
+    const isFull = (planned?.count ?? 0) >= most || this.waiting > 0;
+    const items = planItems + out.commands;
+    return { data, clockMs: reading.nowMs, changes: out.changes, commands, results, planned, items, planItems, changeBytes, isFull };
   }
 
-  private fill(out: EntryWriter, clockMs: number, nowMs: number, results: Uint8Array | undefined): Planned | undefined {
-    const changes = this.proposals.take(limits.entryItemsMax, limits.entryChangesMaxBytes);
+  private takeChanges(out: EntryWriter, clockMs: number): void {
+    const mostBytes = this.cost.changeBytes;
+    const changes = this.proposals.take(limits.entryItemsMax, mostBytes);
     // What a change asks for in bytes and what its command has differ: a pause rewrites a whole definition, a passed due time its records.
     let taken = 0;
-    while (taken < changes.length && out.bytes.length < limits.entryChangesMaxBytes)
+    for (const toBytes = out.bytes.length + mostBytes; taken < changes.length && out.bytes.length < toBytes; )
       this.change(out, changes[taken++] as Waiting<Plannable>, clockMs);
     this.proposals.putBack(changes.slice(taken));
-    const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax, results);
+  }
+
+  private plan(out: EntryWriter, clockMs: number, nowMs: number, most: number, results: Uint8Array | undefined): Planned | undefined {
+    const planned = this.planner.plan(clockMs, nowMs, most, results);
     if (planned?.timeouts) out.command({ kind: "results", items: planned.timeouts });
     if (planned?.plan) out.command({ kind: "plan", items: planned.plan });
     return planned;

@@ -43,7 +43,7 @@ type InFlight = {
   readonly index: number;
   readonly term: number;
   readonly changes: readonly (Waiting | undefined)[];
-  readonly settle: (isApplied: boolean) => void;
+  readonly settle: (appliedInMs: number | undefined) => void;
 };
 type Forwarded = { readonly waiting: Waiting; readonly leader: string };
 
@@ -134,8 +134,11 @@ export class Proposals {
     return changes;
   }
 
-  /** The entry at (index, term) holds these changes, by position. `settle` is called when it is applied, or known to be lost. */
-  proposed(index: number, term: number, changes: readonly (Waiting | undefined)[], settle: (isApplied: boolean) => void): void {
+  /**
+   * The entry at (index, term) holds these changes, by position. `settle` is called when it is applied, with how long that took, or known
+   * to be lost.
+   */
+  proposed(index: number, term: number, changes: readonly (Waiting | undefined)[], settle: InFlight["settle"]): void {
     this.inFlight.push({ index, term, changes, settle });
   }
 
@@ -146,14 +149,14 @@ export class Proposals {
   }
 
   /** The entry that this node proposed at `index` is applied, or another one took its place (Q1). */
-  applied(index: number, term: number, replies: readonly (Reply | undefined)[], idSpace: string): void {
+  applied(index: number, term: number, replies: readonly (Reply | undefined)[], idSpace: string, tookMs: number): void {
     while (this.inFlight.length > 0 && (this.inFlight[0] as InFlight).index <= index) {
       const entry = this.inFlight.shift() as InFlight;
       const ours = entry.index === index && entry.term === term;
       if (entry.index < index)
         for (const waiting of entry.changes) waiting?.answer(unknown("this node did not see what became of the change"));
       else this.putBack(ours ? this.answerAll(entry, replies, idSpace) : entry.changes.filter((waiting) => waiting !== undefined));
-      entry.settle(ours);
+      entry.settle(ours ? tookMs : undefined);
     }
   }
 

@@ -12,8 +12,7 @@ import type { WorkerMessage } from "../dispatch/messages.ts";
 import { applyEntry } from "../jobs/apply.ts";
 import { readHeader } from "../jobs/command.ts";
 import type { KeyUse } from "../jobs/command.ts";
-import type { Reply } from "../jobs/reply.ts";
-import { lane } from "../jobs/state.ts";
+import { changedMembers } from "../jobs/reply.ts";
 import type { State, Watcher } from "../jobs/state.ts";
 import type { Change } from "../jobs/views.ts";
 import { limits } from "../limits.ts";
@@ -40,7 +39,7 @@ import { Steward } from "./steward.ts";
 import { timed } from "./timings.ts";
 import { WakeTimer } from "./waketimer.ts";
 
-/** About 15,000 executions, each a due time and a result: some 50 ms of a turn, for who has to catch up. */
+/** Of which as many are applied in one turn as its slice of time allows. */
 const APPLY_PER_TURN_MAX_BYTES = 512 * 1024;
 
 export class Replica {
@@ -314,7 +313,8 @@ export class Replica {
     const { commit } = this.raft.status();
     if (this.state.appliedIndex >= commit) return;
     const entries = this.raft.entriesToApply(this.state.appliedIndex + 1, commit, APPLY_PER_TURN_MAX_BYTES);
-    for (const entry of entries) timed(this.parts.timings.apply, this.parts.system, () => this.applyOne(entry, nowMs));
+    const untilMs = this.parts.system.monotonicMs() + limits.applySliceMs;
+    for (const entry of entries) if (this.applyOne(entry, nowMs) >= untilMs) break;
     this.raft.applied(this.state.appliedIndex);
     this.reads.applied(this.state.appliedIndex);
     this.freshness.applied(this.state.appliedIndex, (index) => this.raft.term(index));
@@ -322,15 +322,21 @@ export class Replica {
     if (this.state.appliedIndex < commit) this.wake();
   }
 
-  private applyOne(entry: Entry, nowMs: number): void {
+  /** Returns the time at its end. */
+  private applyOne(entry: Entry, nowMs: number): number {
+    const { system, timings } = this.parts;
+    const fromMs = system.monotonicMs();
     // What a membership entry means is the consensus core's; the state only counts it.
     const command = entry.kind === "command" ? entry.data : new Uint8Array(0);
     const applied = applyEntry(this.state, entry.index, command);
     const replies = entry.kind === "command" ? applied : [changedMembers(entry.index)];
     if (command.length > 0) this.clock.applied(readHeader(command).clockMs, nowMs, this.state.clockMs);
-    this.proposals.applied(entry.index, entry.term, replies, this.state.idSpace);
+    const endMs = system.monotonicMs();
+    timings.apply.add(endMs - fromMs);
+    this.proposals.applied(entry.index, entry.term, replies, this.state.idSpace, endMs - fromMs);
     this.session?.entryApplied(nowMs);
     if (entry.kind === "command" && entry.data.length === 0) this.termBegun(entry.term);
+    return endMs;
   }
 
   /** A leader's first entry of its term is applied: if it is this node's, it may lead now (R3). */
@@ -416,7 +422,7 @@ export class Replica {
     }
     if (this.leadership) {
       this.leadership.tick(nowMs);
-      if (!this.confirming) while (this.leadership.propose((data) => this.offer(data, nowMs), this.hasDue()));
+      if (!this.confirming) while (this.leadership.propose((data) => this.offer(data, nowMs), this.parts.wheel.hasDue));
       raft.commitMayWait(this.leadership.nextExpectedMs);
       return;
     }
@@ -430,12 +436,6 @@ export class Replica {
     return "refused" in taken ? undefined : taken;
   }
 
-  private hasDue(): boolean {
-    const { wheel } = this.parts;
-    for (let at = 0; at < lane.count; at++) if (wheel.dueCount(at) > 0) return true;
-    return false;
-  }
-
   private nextWakeMs(): number {
     const { wheel, checkpointer, system } = this.parts;
     let atMs = Math.min(this.raft.nextDeadlineMs(), this.session?.nextWakeMs() ?? Number.POSITIVE_INFINITY, checkpointer.nextWakeMs());
@@ -443,8 +443,8 @@ export class Replica {
     atMs = Math.min(atMs, this.historyFetch.nextWakeMs(), this.riding.nextWakeMs);
     if (this.proposals.unanswered > 0) atMs = Math.min(atMs, system.monotonicMs() + limits.heartbeatMs);
     if (!this.leadership) return atMs;
-    const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.hasDue();
-    if (this.proposals.entriesInFlight >= limits.entriesInFlightMax) return atMs;
+    const waiting = this.leadership.desk.waiting + this.proposals.waiting > 0 || this.parts.wheel.hasDue;
+    if (this.leadership.isHeld) return atMs;
     // What becomes due before the next entry may leave is found by the turn that makes it: where each millisecond has something due, a
     // timer for each was ten turns for one entry.
     const dueMs = Math.max(wheel.nextWakeMs() - this.leaderTime() + system.monotonicMs(), this.leadership.pacedUntilMs);
@@ -493,8 +493,4 @@ export class Replica {
     this.reads.abandon();
     this.snapshots.stop();
   }
-}
-
-function changedMembers(index: number): Reply {
-  return { kind: "done", status: "changed", jobId: undefined, sequence: undefined, index };
 }

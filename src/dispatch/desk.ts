@@ -21,6 +21,10 @@ export interface DeskIo {
 
 type Lease = { heardAtMs: number; beatAtMs: number };
 type Lot = { readonly items: Uint8Array; readonly count: number };
+
+/** An entry has results of at most so many bytes, in lots of which each is smaller by far. */
+const RESULTS_MAX_BYTES = limits.appendMaxBytes / 2;
+const LOT_MAX_BYTES = RESULTS_MAX_BYTES / 4;
 type Reconciliation = { readonly node: string; askedAtMs: number };
 
 export class LeaderDesk {
@@ -36,7 +40,7 @@ export class LeaderDesk {
   /** Nodes with a join, and sessions with a loss, on their way into the log. */
   private readonly joining = new Set<string>();
   private readonly losing = new Set<number>();
-  /** Results in the order in which they came, packed so that each lot fits into an entry. */
+  /** Results in the order in which they came, in lots of which several make an entry. */
   private readonly packed: Lot[] = [];
   private packedCount = 0;
   private results = new ResultWriter();
@@ -139,7 +143,7 @@ export class LeaderDesk {
     error: string,
   ): void {
     this.results.add(sequence, token, outcome, startAtMs, endAtMs, retryAtMs, error);
-    if (this.results.bytes >= limits.appendMaxBytes / 2) this.pack();
+    if (this.results.count >= limits.entryItemsMin || this.results.bytes >= LOT_MAX_BYTES) this.pack();
   }
 
   private pack(): void {
@@ -185,12 +189,19 @@ export class LeaderDesk {
     return commands;
   }
 
-  /** The oldest results, as many as fit into an entry. */
-  takeResultItems(): Uint8Array | undefined {
-    if (this.packed.length === 0) this.pack();
-    const lot = this.packed.shift();
-    this.packedCount -= lot?.count ?? 0;
-    return lot?.items;
+  /** The oldest results: about `most` of them, in whole lots, and no more than fit into an entry. */
+  takeResultItems(most: number): Uint8Array | undefined {
+    this.pack();
+    let [lots, count, bytes] = [0, 0, 0];
+    for (const lot of this.packed) {
+      if (lots > 0 && (count + lot.count > most || bytes + lot.items.length > RESULTS_MAX_BYTES)) break;
+      lots++;
+      count += lot.count;
+      bytes += lot.items.length;
+    }
+    this.packedCount -= count;
+    const taken = this.packed.splice(0, lots);
+    return taken.length < 2 ? taken[0]?.items : joined(taken, bytes);
   }
 
   /** The log did not take them now: the first to go into the next entry. Nobody would send some of them again. */
@@ -203,4 +214,14 @@ export class LeaderDesk {
     this.packed.unshift({ items: results, count });
     this.packedCount += count;
   }
+}
+
+function joined(lots: readonly Lot[], bytes: number): Uint8Array {
+  const items = new Uint8Array(bytes);
+  let at = 0;
+  for (const lot of lots) {
+    items.set(lot.items, at);
+    at += lot.items.length;
+  }
+  return items;
 }

@@ -29,3 +29,8 @@ export const stale: Reply = { kind: "stale" };
 export function refused(code: ErrorCode, message: string): Reply {
   return { kind: "refused", code, message };
 }
+
+/** Of a membership entry, which the state only counts. */
+export function changedMembers(index: number): Reply {
+  return { kind: "done", status: "changed", jobId: undefined, sequence: undefined, index };
+}

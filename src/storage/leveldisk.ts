@@ -181,7 +181,7 @@ class LevelKv implements Kv {
     const batch = this.level.batch();
     let used = 0;
     for (const op of ops) {
-      if (used >= limits.storageSliceBytes) {
+      if (used >= limits.batchSliceBytes) {
         used = 0;
         await new Promise<void>(this.soon);
       }

@@ -174,7 +174,7 @@ export class StateStore {
     const ops: KvOp[] = [];
     const steps = this.encode(frozen, ops);
     const work = (): void => {
-      for (let used = 0; used < limits.storageSliceBytes; ) {
+      for (let used = 0; used < limits.batchSliceBytes; ) {
         const step = steps.next();
         if (step.done === true) return this.write(frozen, step.value, ops, done);
         used += step.value;

@@ -122,6 +122,10 @@ export class Wheel {
     return this.dueCounts[lane] as number;
   }
 
+  get hasDue(): boolean {
+    return this.dueCounts.some((count) => count > 0);
+  }
+
   isArmed(item: number): boolean {
     return this.next[item] !== 0;
   }

@@ -70,13 +70,59 @@ test("H16.6: a flood of changes leaves room in every entry for results, joins an
   assert.ok(leading.proposals.waiting > 0 && (leading.entries[0] as Uint8Array).length < 2 * limits.appendMaxBytes);
 });
 
-test("H16.16: while so many entries are not applied nothing more is proposed", () => {
+test("H16.16: while so many entries are not applied nothing more is proposed, however many are full", () => {
   const leading = new Leading();
-  for (let i = 0; i < 4 * limits.entryItemsMax; i++) leading.submit(`job-${i}`);
+  for (let i = 0; i < 2 * limits.entriesInFlightMax * limits.entryItemsMax; i++) leading.submit(`job-${i}`);
   for (let i = 0; i < limits.entriesInFlightMax; i++) assert.ok(leading.propose());
   assert.equal(leading.propose(), false);
-  leading.proposals.applied(11, 1, [], "s");
+  assert.equal(leading.leadership.isHeld, true);
+  leading.proposals.applied(11, 1, [], "s", 0);
   assert.ok(leading.propose());
+});
+
+test("entries that are not full wait for those before, so that more shares one", () => {
+  const leading = new Leading();
+  for (let i = 0; i < limits.entriesInFlightUsual; i++) {
+    leading.submit(`job-${i}`);
+    assert.ok(leading.propose());
+  }
+  leading.submit("one");
+  leading.submit("more");
+  assert.equal(leading.propose(), false);
+  leading.proposals.applied(11, 1, [], "s", 0);
+  assert.ok(leading.propose());
+  assert.equal([...commandsOf(leading.entries.at(-1) as Uint8Array)].filter(({ kind }) => kind === commandKind.create).length, 2);
+});
+
+test("entries become smaller when those before took long to apply, and large again when they do not", () => {
+  const leading = new Leading();
+  const rounds = (count: number, tookMs: number): number => {
+    for (let round = 0; round < count; round++) {
+      assert.ok(leading.propose());
+      leading.proposals.applied(10 + leading.entries.length, 1, [], "s", tookMs);
+    }
+    return (leading.entries.at(-1) as Uint8Array).length;
+  };
+  for (let i = 0; i < 10 * limits.entryItemsMax; i++) leading.submit(`job-${i}`);
+  const large = rounds(1, 0);
+  const small = rounds(16, 10 * limits.entryApplyMs);
+  assert.ok(large > limits.entryChangesMaxBytes / 2 && small < large / 3, `${large} and ${small} bytes`);
+  assert.ok(rounds(4, 0) > small * 2);
+});
+
+test("no more results go into an entry than what they cost allows", () => {
+  const leading = new Leading();
+  const results = new ResultWriter();
+  const count = 3 * limits.entryItemsMax;
+  for (let i = 1; i <= count; i++) results.add(i, 1, resultOutcome.completed, NOON, NOON, 0, "");
+  leading.leadership.desk.receive("n", { kind: "results", session: 1, items: results.take() }, leading.nowMs);
+  assert.ok(leading.propose());
+  const left = leading.leadership.desk.resultsWaiting;
+  assert.equal(left, count - limits.entryItemsMax);
+  leading.proposals.applied(11, 1, [], "s", 10 * limits.entryApplyMs);
+  assert.ok(leading.propose());
+  const second = left - leading.leadership.desk.resultsWaiting;
+  assert.ok(second > 0 && second <= limits.entryItemsMax * 0.8, `${second} results after an entry that took long`);
 });
 
 test("an entry whose place another one took was not committed, whatever time has passed", () => {
@@ -86,8 +132,8 @@ test("an entry whose place another one took was not committed, whatever time has
   leading.submit("b");
   assert.ok(leading.propose());
   leading.nowMs += 7;
-  leading.proposals.applied(11, 1, [], "s");
-  leading.proposals.applied(12, 2, [], "s");
+  leading.proposals.applied(11, 1, [], "s", 0);
+  leading.proposals.applied(12, 2, [], "s", 0);
   const { commit, proposalWait } = leading.timings;
   assert.deepEqual([commit.count, commit.longestMs], [1, 7 + limits.entryPaceBusyMs]);
   assert.deepEqual([proposalWait.count, proposalWait.longestMs], [2, limits.entryPaceBusyMs]);
@@ -101,7 +147,7 @@ test("another entry is expected only where entries are near each other, and then
   assert.ok(leadership.nextExpectedMs < leading.nowMs, "a first entry says nothing of a next one");
   for (let round = 0; round < 50; round++) {
     for (let i = 0; i < limits.entryBusyItemsPerSecond / 20; i++) leading.submit(`job-${round}-${i}`);
-    leading.proposals.applied(10 + leading.entries.length, 1, [], "s");
+    leading.proposals.applied(10 + leading.entries.length, 1, [], "s", 0);
     leading.propose();
   }
   const waitsMs = leadership.nextExpectedMs - leading.nowMs;

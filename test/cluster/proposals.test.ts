@@ -32,7 +32,7 @@ class Desk {
 
   /** After everything: nobody is answered twice, and all bytes have been given back. */
   end(...expected: string[]): void {
-    this.proposals.applied(1_000, 1, [], "s");
+    this.proposals.applied(1_000, 1, [], "s", 0);
     this.proposals.expire(1e9, false);
     this.proposals.forwardAnswered({ birth: 1, number: 1 }, { status: "triggered", index: 1 });
     assert.deepEqual(this.answers, expected);
@@ -47,11 +47,11 @@ test("done and refused are relayed by position; stale is computed again, a bound
   const desk = new Desk();
   for (const name of ["a", "b", "c"]) desk.submit(name);
   desk.propose(7);
-  desk.proposals.applied(7, 1, [done, { kind: "refused", code: "exists", message: "" }, stale], "s");
+  desk.proposals.applied(7, 1, [done, { kind: "refused", code: "exists", message: "" }, stale], "s", 0);
   assert.deepEqual(desk.answers, ["a: triggered", "b: exists/rejected"]);
   for (let index = 8; desk.proposals.waiting > 0; index++) {
     desk.propose(index);
-    desk.proposals.applied(index, 1, [stale], "s");
+    desk.proposals.applied(index, 1, [stale], "s", 0);
   }
   assert.equal(desk.settled, limits.recomputesMax);
   desk.end("a: triggered", "b: exists/rejected", "c: conflict/rejected");
@@ -61,10 +61,10 @@ test("an entry whose place another took never happened: its changes are proposed
   const desk = new Desk();
   desk.submit("a");
   desk.propose(7, 1);
-  desk.proposals.applied(7, 2, [undefined], "s");
+  desk.proposals.applied(7, 2, [undefined], "s", 0);
   assert.deepEqual([desk.answers, desk.proposals.waiting, desk.settled], [[], 1, 1]);
   desk.propose(8, 3);
-  desk.proposals.applied(8, 3, [done], "s");
+  desk.proposals.applied(8, 3, [done], "s", 0);
   desk.end("a: triggered");
 });
 
@@ -72,7 +72,7 @@ test("an entry that this node did not see being applied: nobody can tell", () =>
   const desk = new Desk();
   desk.submit("a");
   desk.propose(7);
-  desk.proposals.applied(9, 2, [], "s");
+  desk.proposals.applied(9, 2, [], "s", 0);
   desk.end("a: timeout/unknown");
 });
 
@@ -94,7 +94,7 @@ test("time's end says rejected in the queue, unknown in flight and at the leader
   flying.propose(7);
   flying.proposals.expire(late, false);
   assert.deepEqual(flying.answers, ["old: timeout/unknown"]);
-  flying.proposals.applied(7, 1, [done, done], "s");
+  flying.proposals.applied(7, 1, [done, done], "s", 0);
   flying.end("old: timeout/unknown", "new: triggered");
 });
 

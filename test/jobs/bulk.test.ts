@@ -33,8 +33,10 @@ function batchOf(jobs: readonly Job[], due: (of: JobSpec) => number): Uint8Array
   return batch;
 }
 
-const many = (machine: Machine, jobs: readonly Job[], key = ""): Reply =>
-  machine.one({ kind: "createMany", key: key === "" ? undefined : { scope: key, bodyHash: "h" }, batch: batchOf(jobs, (of) => dueOf(of, machine.clockMs)) });
+const many = (machine: Machine, jobs: readonly Job[], key = ""): Reply => {
+  const batch = batchOf(jobs, (of) => dueOf(of, machine.clockMs));
+  return machine.one({ kind: "createMany", key: key === "" ? undefined : { scope: key, bodyHash: "h" }, batch });
+};
 
 const named = (count: number, from = 0): Job[] =>
   Array.from({ length: count }, (_, i) => ({ id: `job-${from + i}`, of: specs[i % specs.length] as JobSpec }));

@@ -182,8 +182,8 @@ export const leading: readonly Mutant[] = [
   }),
   mutant("H16.6", "what is due waits until there are no changes", clusterLeadership, {
     file: "src/cluster/leadership.ts",
-    find: "const planned = this.planner.plan(clockMs, nowMs, limits.entryItemsMax, results);",
-    put: "const planned = taken > 0 ? undefined : this.planner.plan(clockMs, nowMs, limits.entryItemsMax, results);",
+    find: "const planned = reading.trusted ? this.plan(",
+    put: "const planned = reading.trusted && changeBytes === 0 ? this.plan(",
   }),
   mutant("H16.14", "answers to an earlier life of a node are taken for this one's", clusterProposals, {
     file: "src/cluster/proposals.ts",
@@ -217,7 +217,7 @@ export const leading: readonly Mutant[] = [
   }),
   mutant("H16.16", "a leader proposes while what it proposed is not applied", clusterLeadership, {
     file: "src/cluster/leadership.ts",
-    find: "    if (this.proposals.entriesInFlight >= limits.entriesInFlightMax) return false;\n",
+    find: "    if (this.isHeld) return false;\n",
     put: "",
   }),
 ];

@@ -78,7 +78,7 @@ class Pair {
   }
 
   applyDesk(): Command[] {
-    const items = this.desk.takeResultItems();
+    const items = this.desk.takeResultItems(limits.entryItemsMax);
     const commands = this.desk.takeCommands();
     const all: Command[] = items ? [{ kind: "results", items }, ...commands] : commands;
     if (all.length > 0) this.machine.entry(all);
@@ -253,11 +253,12 @@ test("what the log did not take goes into the next entry, and no entry's results
   for (let i = 1; i <= count; i++) writer.add(i, 1, resultOutcome.failed, NOON, NOON, 0, "x".repeat(limits.errorTextMaxBytes));
   pair.desk.receive("n", { kind: "results", session: 1, items: writer.take() }, pair.nowMs);
   assert.equal(pair.desk.resultsWaiting, count);
-  const first = pair.desk.takeResultItems() as Uint8Array;
+  const take = (): Uint8Array | undefined => pair.desk.takeResultItems(limits.entryItemsMax);
+  const first = take() as Uint8Array;
   pair.desk.putBack([], first);
   assert.equal(pair.desk.resultsWaiting, count);
   const lots: Uint8Array[] = [];
-  for (let lot = pair.desk.takeResultItems(); lot; lot = pair.desk.takeResultItems()) lots.push(lot);
+  for (let lot = take(); lot; lot = take()) lots.push(lot);
   assert.deepEqual([lots[0], pair.desk.resultsWaiting], [first, 0]);
   assert.ok(lots.every((lot) => lot.length < limits.appendMaxBytes));
   const sequences: number[] = [];
