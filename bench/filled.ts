@@ -2,8 +2,7 @@
 // but without a node, its API and consensus, at the speed of one core. What is in one directory can be copied for the other voters.
 // (F1) Jobs come in batches, each an entry that is encoded and applied as any other. The log itself gets the entries of the last mebibytes
 //      only: those before are dropped behind a checkpoint anyway, and stand there without their data.
-// (F2) The mix: 60 % cron over 2,000 expressions in 20 zones, 30 % intervals, 10 % one-shots; payloads of 300 bytes; the first due times
-//      lie within the day that follows.
+// (F2) The jobs are those of the mix (mix.ts).
 
 import { makeDataDir } from "../src/config/identity.ts";
 import { encodeMembership } from "../src/raft/membership.ts";
@@ -14,7 +13,7 @@ import { ByteWriter } from "../src/base/bytes.ts";
 import { applyEntry } from "../src/jobs/apply.ts";
 import { BulkWriter } from "../src/jobs/bulk.ts";
 import { beginEntry, encodeCommand } from "../src/jobs/command.ts";
-import type { JobSpec, ScheduleSpec } from "../src/jobs/spec.ts";
+import type { JobSpec } from "../src/jobs/spec.ts";
 import { limits } from "../src/limits.ts";
 import { planChange } from "../src/planner/changes.ts";
 import { ScheduleBook } from "../src/planner/schedulebook.ts";
@@ -24,18 +23,13 @@ import type { StoredMembership } from "../src/storage/checkpointformat.ts";
 import { HistoryStore } from "../src/storage/history.ts";
 import { LevelDisk } from "../src/storage/leveldisk.ts";
 import { WORK } from "./cluster.ts";
+import { mixedPayload, mixedPriority, mixedSchedule } from "./mix.ts";
 
 const MIB = 2 ** 20;
-const DAY_MS = 86_400_000;
 const JOBS_PER_ENTRY = 1024;
 /** About what one job takes in the log. */
 const CREATE_BYTES = 420;
 const ROWS_PER_CHECKPOINT = 100_000;
-const ZONES = [
-  "UTC", "Europe/Berlin", "Europe/London", "Europe/Paris", "Europe/Madrid", "Europe/Warsaw", "Europe/Kyiv", "America/New_York",
-  "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Sao_Paulo", "America/Toronto", "Asia/Tokyo", "Asia/Seoul",
-  "Asia/Shanghai", "Asia/Singapore", "Asia/Kolkata", "Australia/Sydney", "Africa/Cairo",
-];
 
 export type Filling = {
   readonly cluster: string;
@@ -53,21 +47,11 @@ export type Filling = {
   readonly said?: (what: string) => void;
 };
 
-/** A share of the mix (F2) by the job's number. */
-export function mixedSpec(at: number, atMs: number): JobSpec {
-  const payload = { order: at, note: noteOf(at) };
-  const rest = { payload, namespace: "default", description: "", labels: {}, paused: false };
-  return { schedule: scheduleOf(at, atMs), class: { ...sharedClass, priority: priorities[at % 3] as "medium" }, ...rest };
+function mixedSpec(at: number, atMs: number): JobSpec {
+  const rest = { payload: mixedPayload(at), namespace: "default", description: "", labels: {}, paused: false };
+  return { schedule: mixedSchedule(at, atMs), class: classes[mixedPriority(at)], ...rest };
 }
 
-/** 268 characters that compress about as names and addresses do. */
-function noteOf(at: number): string {
-  let text = "";
-  for (let word = at * 17; text.length < 268; word++) text += `${(Math.imul(word, 0x9e3779b1) >>> 0).toString(36)} the order of `;
-  return text.slice(0, 268);
-}
-
-const priorities = ["high", "medium", "low"] as const;
 const sharedClass = {
   jobType: WORK,
   overlap: "allow",
@@ -79,20 +63,11 @@ const sharedClass = {
   hasPayload: true,
 } as const;
 
-function scheduleOf(at: number, atMs: number): ScheduleSpec {
-  const tenth = at % 10;
-  const spread = (at * 2_654_435_761) % DAY_MS;
-  if (tenth === 9) return { kind: "at", atMs: atMs + 60_000 + spread };
-  if (tenth >= 6) {
-    const everyMs = (Math.floor(at / 10) % 24 + 1) * 3_600_000;
-    return { kind: "every", everyMs, anchorMs: atMs + (spread % everyMs) };
-  }
-  const which = Math.floor(at / 10) % 2_000;
-  const days = which < 1_440 ? "*" : "1-6";
-  const expression = `${which % 60} ${Math.floor(which / 60) % 24} * * ${days}`;
-  const timezone = ZONES[Math.floor(at / 20_000) % ZONES.length] as string;
-  return { kind: "cron", expression, timezone, gap: "run_at_gap_end", overlap: "first" };
-}
+const classes = {
+  high: { ...sharedClass, priority: "high" },
+  medium: { ...sharedClass, priority: "medium" },
+  low: { ...sharedClass, priority: "low" },
+} as const;
 
 /** Fills a directory that holds nothing yet. */
 export async function fill(dataDir: string, filling: Filling): Promise<void> {

@@ -1,7 +1,9 @@
-// Owns: the lines of NDJSON that benchmarks load, each a job by its number. They are put together from texts, since a loader that makes
-// objects and serializes them costs more than the node that it measures.
-// (L1) A line is a function of the job's number and the run's time alone.
+// Owns: the jobs that benchmarks load, each by its number, as lines of NDJSON; those of the mix also as the values that
+// filled.ts stores. Lines are put together from texts, since a loader that makes objects and serializes them costs more than the node
+// that it measures.
+// (L1) A job is a function of its number and the run's time alone.
 
+import type { ScheduleSpec } from "../src/jobs/spec.ts";
 import { WORK } from "./cluster.ts";
 
 const DAY_MS = 86_400_000;
@@ -39,7 +41,7 @@ type Line = {
 
 const line: Readonly<Record<Kind, Line>> = {
   mix: {
-    head: (at, atMs) => `{"job_id":"job-${at}","job_type":"${WORK}",${scheduleOf(at, atMs)},"priority":"${PRIORITIES[at % 3]}"`,
+    head: (at, atMs) => `{"job_id":"job-${at}","job_type":"${WORK}",${timesOf(mixedSchedule(at, atMs))},"priority":"${mixedPriority(at)}"`,
     tails: payloads.map((payload) => `,"payload":${payload}}\n`),
   },
   ticks: {
@@ -68,7 +70,7 @@ export function linesOf(kind: Kind, from: number, to: number, atMs: number): Buf
   let bytes = 0;
   for (let at = from; at < to; at++) {
     bytes += body.write(head(at, atMs), bytes, "latin1");
-    const end = ends[(at * 7) % ends.length] as Buffer;
+    const end = ends[tailOf(at) % ends.length] as Buffer;
     body.set(end, bytes);
     bytes += end.length;
   }
@@ -97,20 +99,39 @@ let dayText = "";
 const secondTexts = Array.from({ length: 86_400 }, (_, second) => new Date(second * 1000).toISOString().slice(11, 20));
 const msTexts = Array.from({ length: 1000 }, (_, ms) => `${String(ms).padStart(3, "0")}Z`);
 
-/**
- * 60 % cron (2,000 expressions, one time of the day each, in 20 zones), 30 % intervals of 1 to 24 hours, 10 % one-shots; all within a day.
- * The same mix as in bench/filled.ts, which writes it into a data directory without a node.
- */
-function scheduleOf(at: number, atMs: number): string {
+/** 60 % cron (2,000 expressions, a time of the day each, in 20 zones), 30 % intervals of 1 to 24 hours, 10 % one-shots; all within a day. */
+export function mixedSchedule(at: number, atMs: number): ScheduleSpec {
   const tenth = at % 10;
   const spread = (at * 2_654_435_761) % DAY_MS;
-  if (tenth === 9) return `"schedule_time":"${instant(atMs + 60_000 + spread)}"`;
+  if (tenth === 9) return { kind: "at", atMs: atMs + 60_000 + spread };
   if (tenth >= 6) {
-    const hours = (Math.floor(at / 10) % 24) + 1;
-    return `"schedule":{"every":"PT${hours}H","anchor":"${instant(atMs + (spread % (hours * HOUR_MS)))}"}`;
+    const everyMs = ((Math.floor(at / 10) % 24) + 1) * HOUR_MS;
+    return { kind: "every", everyMs, anchorMs: atMs + (spread % everyMs) };
   }
   const which = Math.floor(at / 10) % EXPRESSIONS;
-  const days = which < 1_440 ? "*" : "1-6";
-  const zone = ZONES[Math.floor(at / (10 * EXPRESSIONS)) % ZONES.length];
-  return `"schedule":{"cron":"${which % 60} ${Math.floor(which / 60) % 24} * * ${days}","timezone":"${zone}"}`;
+  const expression = `${which % 60} ${Math.floor(which / 60) % 24} * * ${which < 1_440 ? "*" : "1-6"}`;
+  const timezone = ZONES[Math.floor(at / (10 * EXPRESSIONS)) % ZONES.length] as string;
+  return { kind: "cron", expression, timezone, gap: "run_at_gap_end", overlap: "first" };
+}
+
+/** What is not written of a schedule is the default. */
+function timesOf(schedule: ScheduleSpec): string {
+  if (schedule.kind === "at") return `"schedule_time":"${instant(schedule.atMs)}"`;
+  if (schedule.kind === "cron") return `"schedule":{"cron":"${schedule.expression}","timezone":"${schedule.timezone}"}`;
+  return `"schedule":{"every":"PT${schedule.everyMs / HOUR_MS}H","anchor":"${instant(schedule.anchorMs)}"}`;
+}
+
+export function mixedPriority(at: number): (typeof PRIORITIES)[number] {
+  return PRIORITIES[at % 3] as "high";
+}
+
+const payloadValues = payloads.map((payload) => JSON.parse(payload) as unknown);
+
+export function mixedPayload(at: number): unknown {
+  return payloadValues[tailOf(at) % PAYLOADS];
+}
+
+/** Jobs one after the other have payloads far from each other. */
+function tailOf(at: number): number {
+  return at * 7;
 }

@@ -3,7 +3,7 @@
 // (S1) The directory is filled by filled.ts, with as many rows changed since as there are jobs; each start is a process of its own.
 
 import { fork } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,10 +14,14 @@ import type { Told } from "./restarter.ts";
 const MEMBER = { id: "bench-1", peer: "127.0.0.1:1", api: "http://127.0.0.1:2" };
 const UNSAVED_SHARE = 0.003;
 
+/** How bin/pawl sets up a node's process. */
+type ProcessSettings = { readonly flags: readonly string[]; readonly environment: Readonly<Record<string, string>> };
+
 function started(dataDir: string): Promise<Told> {
+  const { flags, environment } = JSON.parse(readFileSync(new URL("../bin/process.json", import.meta.url), "utf8")) as ProcessSettings;
   const child = fork(fileURLToPath(new URL("restarter.ts", import.meta.url)), [dataDir], {
-    execArgv: ["--max-semi-space-size=8"],
-    env: { ...process.env, MALLOC_ARENA_MAX: "2" },
+    execArgv: [...flags],
+    env: { ...process.env, ...environment },
   });
   return new Promise((resolve, reject) => {
     child.once("message", (told: Told) => resolve(told));
