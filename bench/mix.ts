@@ -99,7 +99,7 @@ let dayText = "";
 const secondTexts = Array.from({ length: 86_400 }, (_, second) => new Date(second * 1000).toISOString().slice(11, 20));
 const msTexts = Array.from({ length: 1000 }, (_, ms) => `${String(ms).padStart(3, "0")}Z`);
 
-/** 60 % cron (2,000 expressions, a time of the day each, in 20 zones), 30 % intervals of 1 to 24 hours, 10 % one-shots; all within a day. */
+/** 60 % cron (2,000 expressions, a time of the day each, in 20 zones), 30 % intervals of 1 to 24 hours, 10 % one-shots; within a day. */
 export function mixedSchedule(at: number, atMs: number): ScheduleSpec {
   const tenth = at % 10;
   const spread = (at * 2_654_435_761) % DAY_MS;
