@@ -15,15 +15,19 @@ export type Definition = {
 };
 
 const scratch = new ByteWriter(4096);
+const LENGTH_BYTES = 4;
 
 export function encodeDefinition(definition: Definition): Uint8Array {
-  const out = scratch;
+  writeDefinition(scratch, definition);
+  return scratch.copy();
+}
+
+function writeDefinition(out: ByteWriter, { uid, createdAtMs, jobId, specJson }: Definition): void {
   out.u8(1);
-  out.u48(definition.uid);
-  out.f64(definition.createdAtMs);
-  out.string(definition.jobId);
-  out.bytes(definition.specJson);
-  return out.copy();
+  out.u48(uid);
+  out.f64(createdAtMs);
+  out.string(jobId);
+  out.bytes(specJson);
 }
 
 export function decodeDefinition(value: Uint8Array): Definition {
@@ -62,7 +66,9 @@ export type SharedSchedule =
   | Extract<ScheduleSpec, { kind: "cron" }>;
 
 /** A job that left the table: what GET answers until retention. */
-export type Ended = {
+export type Ended = EndedFacts & { readonly definition: Uint8Array };
+
+export type EndedFacts = {
   readonly status: string;
   readonly revision: number;
   readonly lastScheduledAtMs: number;
@@ -70,19 +76,31 @@ export type Ended = {
   readonly endedAtMs: number;
   /** Its last history record; 0 for none. */
   readonly ordinal: number;
-  readonly definition: Uint8Array;
 };
 
 export function encodeEnded(ended: Ended): Uint8Array {
-  const out = scratch;
+  writeFacts(scratch, ended);
+  scratch.bytes(ended.definition);
+  return scratch.copy();
+}
+
+/** As encodeEnded() of the encoded definition, without those bytes made and copied on the way. */
+export function encodeEndedNow(facts: EndedFacts, definition: Definition): Uint8Array {
+  writeFacts(scratch, facts);
+  const lengthAt = scratch.length;
+  scratch.u32(0);
+  writeDefinition(scratch, definition);
+  scratch.patchU32(lengthAt, scratch.length - lengthAt - LENGTH_BYTES);
+  return scratch.copy();
+}
+
+function writeFacts(out: ByteWriter, { status, revision, lastScheduledAtMs, endedAtMs, ordinal }: EndedFacts): void {
   out.u8(1);
-  out.string(ended.status);
-  out.u32(ended.revision);
-  out.f64(ended.lastScheduledAtMs);
-  out.f64(ended.endedAtMs);
-  out.u48(ended.ordinal);
-  out.bytes(ended.definition);
-  return out.copy();
+  out.string(status);
+  out.u32(revision);
+  out.f64(lastScheduledAtMs);
+  out.f64(endedAtMs);
+  out.u48(ordinal);
 }
 
 export function decodeEnded(value: Uint8Array): Ended {

@@ -6,8 +6,8 @@
 // (E3) Those that ended as nearly all do are found by id alone: a list of them is a list of all, with few left out.
 
 import { coldKeys } from "./cold.ts";
-import { decodeEnded, encodeEnded } from "./definition.ts";
-import type { Ended } from "./definition.ts";
+import { decodeEnded, encodeEnded, encodeEndedNow } from "./definition.ts";
+import type { Definition, Ended, EndedFacts } from "./definition.ts";
 import type { State } from "./state.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -23,9 +23,10 @@ export function isListedByStatus(status: string): boolean {
 }
 
 /** Of a job that was in the table until now (E2). */
-export function addEnded(state: State, jobId: string, ended: Ended): void {
-  state.cold.add(coldKeys.ended(jobId), encodeEnded(ended));
-  if (isListedByStatus(ended.status)) state.cold.add(coldKeys.endedBy(ended.status, jobId), NOTHING);
+export function addEnded(state: State, facts: EndedFacts, definition: Definition): void {
+  const { jobId } = definition;
+  state.cold.add(coldKeys.ended(jobId), encodeEndedNow(facts, definition));
+  if (isListedByStatus(facts.status)) state.cold.add(coldKeys.endedBy(facts.status, jobId), NOTHING);
   state.endedJobs++;
 }
 

@@ -11,7 +11,7 @@
 
 import { coldKeys } from "./cold.ts";
 import { utf8Bytes } from "../base/bytes.ts";
-import { decodeDefinition, encodeDefinition, encodeLeft } from "./definition.ts";
+import { decodeDefinition, encodeLeft } from "./definition.ts";
 import type { Definition } from "./definition.ts";
 import { definitionOf, dropDefinition } from "./definitionrows.ts";
 import { addEnded, changeEnded, findEnded } from "./endedrows.ts";
@@ -255,14 +255,9 @@ export function leaveIfDone(state: State, job: number): void {
 /** Takes a job's id out of use and keeps what GET answers afterwards. */
 export function retire(state: State, job: number, status: string, definition: Definition): void {
   const { jobs } = state;
-  addEnded(state, definition.jobId, {
-    status,
-    revision: jobs.revision[job] as number,
-    lastScheduledAtMs: jobs.lastAtMs[job] as number,
-    endedAtMs: state.clockMs,
-    ordinal: jobs.history(job),
-    definition: encodeDefinition(definition),
-  });
+  const revision = jobs.revision[job] as number;
+  const lastScheduledAtMs = jobs.lastAtMs[job] as number;
+  addEnded(state, { status, revision, lastScheduledAtMs, endedAtMs: state.clockMs, ordinal: jobs.history(job) }, definition);
   jobs.ids.remove(job);
 }
 

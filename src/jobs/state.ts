@@ -126,7 +126,7 @@ export class State {
   /** One record, reused for every append. */
   readonly record = emptyHistoryRow();
   /** Ids of jobs that left lately, by number and generation, to name them in events. Bounded, not state. */
-  readonly departed = new Departed();
+  readonly departed: Departed;
 
   appliedIndex = 0;
   clusterId = "";
@@ -165,7 +165,9 @@ export class State {
     this.live = new LiveTable(capacity.liveMax, memory.dueAtMs.subarray(capacity.jobsMax + 1));
     this.schedules = new Interned(coldKeys.schedules, limits.schedulesMax, this.cold, (text) => JSON.parse(text) as SharedSchedule);
     this.classes = new Interned(coldKeys.classes, limits.classesMax, this.cold, parseClass);
-    this.events = new EventLog(Math.min(limits.eventsKeptMax, EVENTS_KEPT_PER_ROW * (capacity.jobsMax + capacity.liveMax)));
+    const eventsKept = Math.min(limits.eventsKeptMax, EVENTS_KEPT_PER_ROW * (capacity.jobsMax + capacity.liveMax));
+    this.events = new EventLog(eventsKept);
+    this.departed = new Departed(Math.min(limits.departedMax, eventsKept));
   }
 
   itemOfLive(slot: number): number {

@@ -5,9 +5,11 @@
 // (X2) The frozen set is dropped only when its checkpoint is durable, so a row is never in neither place.
 // (X3) Stored values are sealed over key and value; every read checks it.
 // (X4) Each checkpoint tells the sum over the seals of all rows that are stored with it, so that one that is lost or stale is found by
-//      reading them all (scrub.ts). It is kept up to date by reading what a change replaces, just before it is written.
+//      reading them all (scrub.ts). It is kept up to date by the seal of what a change replaces: it is known if that was read lately,
+//      else it is read just before the change is written.
 // (X5) A row that was added, by whoever knows that there is none, replaces nothing: a look for it costs as much as the rest of its way.
 //      One that goes again before a checkpoint leaves no trace. A row of the frozen set is stored before the active one is frozen.
+//      To add is one put into one map: each job that ends does it twice, and a second map doubled what it costs.
 
 import { assert } from "../base/errors.ts";
 import { Kept } from "../base/kept.ts";
@@ -17,24 +19,40 @@ import { quarantined, sealIn, sealed, unsealed } from "./quarantine.ts";
 import type { Kv, KvOp, KvRange } from "./disk.ts";
 
 export type ColdRange = Omit<KvRange, "reverse">;
-type Changes = Map<string, Uint8Array | undefined>;
+
+/** What is said of a row that is removed. */
+const REMOVED = null;
+type Change = Uint8Array | typeof REMOVED;
+
+type StoredRow = { readonly row: Uint8Array; readonly seal: number };
+
+/** A key is in at most one of `added` and `changed`. */
+class Changes {
+  /** Rows of keys that the database has none for (X5). */
+  readonly added = new Map<string, Uint8Array>();
+  readonly changed = new Map<string, Change>();
+  /** Seals of the stored rows that these changes replace, as far as they are known (X4). */
+  readonly replaces = new Map<string, number>();
+
+  of(key: string): Change | undefined {
+    return this.added.get(key) ?? this.changed.get(key);
+  }
+}
 
 const PREFIX = "x/";
 /** Sorts behind every key with the prefix. */
 const END = "x0";
 const STORE = "state";
+const WELL_FORMED = "a key must have a UTF-8 form";
 /** So many keys more than are asked for are gathered before those behind are left out. */
 const CUT_EVERY = 1_024;
 
 export class ColdRows {
   private readonly kv: Kv;
-  private active: Changes = new Map();
-  private frozen: Changes = new Map();
-  /** Keys of the active set that the database has no row for (X5). */
-  private fresh = new Set<string>();
-  private frozenFresh = new Set<string>();
+  private active = new Changes();
+  private frozen = new Changes();
   /** Read lately and not changed since: a one-shot's definition is read when it starts and when it ends, in one row with others. */
-  private readonly recent = new Kept<string, Uint8Array>(limits.recentRowsMaxBytes, (row) => row.length);
+  private readonly recent = new Kept<string, StoredRow>(limits.recentRowsMaxBytes, ({ row }) => row.length);
   /** Bytes of keys and values put since the last freeze; at least 1 for each change. */
   changedBytes = 0;
   /** Of the rows of the newest durable checkpoint, and of the one that is being written (X4). */
@@ -49,37 +67,58 @@ export class ColdRows {
 
   /** The row, or undefined. Throws PawlError("quarantined") when the stored value is damaged. */
   get(key: string): Uint8Array | undefined {
-    const set = this.active.has(key) ? this.active : this.frozen;
-    if (set.has(key)) return set.get(key);
+    const change = this.changeOf(key);
+    if (change !== undefined) return change ?? undefined;
     const recent = this.recent.get(key);
-    if (recent !== undefined) return recent;
+    if (recent !== undefined) return recent.row;
     const value = this.kv.get(PREFIX + key);
     if (value === undefined) return undefined;
     const row = unsealed(STORE, PREFIX + key, value);
-    this.recent.add(key, row);
+    this.recent.add(key, { row, seal: sealIn(value) });
     return row;
+  }
+
+  /** What the sets say of a row, the newer one first. */
+  private changeOf(key: string): Change | undefined {
+    const { active, frozen } = this;
+    const change = active.of(key);
+    return change === undefined ? frozen.of(key) : change;
   }
 
   /** Keeps `value` itself, which must not change from now on. */
   put(key: string, value: Uint8Array): void {
-    assert(key.isWellFormed(), "a key must have a UTF-8 form");
-    this.recent.forget(key);
-    this.active.set(key, value);
+    if (this.active.added.has(key)) return this.addNew(key, value);
+    this.changed(key, value);
     this.changedBytes += key.length + value.length + 1;
   }
 
   /** (X5) */
   add(key: string, value: Uint8Array): void {
-    if (!this.active.has(key)) this.fresh.add(key);
-    this.put(key, value);
+    if (this.active.changed.has(key)) return this.put(key, value);
+    this.addNew(key, value);
+  }
+
+  private addNew(key: string, value: Uint8Array): void {
+    assert(key.isWellFormed(), WELL_FORMED);
+    this.active.added.set(key, value);
+    this.changedBytes += key.length + value.length + 1;
   }
 
   del(key: string): void {
-    this.recent.forget(key);
     this.changedBytes += key.length + 1;
-    if (this.fresh.delete(key)) return void this.active.delete(key);
-    this.active.set(key, undefined);
+    if (this.active.added.delete(key)) return;
+    this.changed(key, REMOVED);
     this.changedBytes += key.length + 1;
+  }
+
+  private changed(key: string, change: Change): void {
+    assert(key.isWellFormed(), WELL_FORMED);
+    const stored = this.recent.get(key);
+    if (stored !== undefined) {
+      this.recent.forget(key);
+      this.active.replaces.set(key, stored.seal);
+    }
+    this.active.changed.set(key, change);
   }
 
   /** Up to `limit` rows in order of their UTF-8 bytes. Each is as it is at some moment between call and answer. */
@@ -100,11 +139,9 @@ export class ColdRows {
 
   /** The active set becomes the frozen one. */
   freeze(): void {
-    assert(this.frozen.size === 0, "one checkpoint at a time");
+    assert(this.frozen.added.size + this.frozen.changed.size === 0, "one checkpoint at a time");
     this.frozen = this.active;
-    this.frozenFresh = this.fresh;
-    this.active = new Map();
-    this.fresh = new Set();
+    this.active = new Changes();
     this.changedBytes = 0;
     this.nextSum = this.sum.copy();
     this.replaced.clear();
@@ -112,27 +149,36 @@ export class ColdRows {
 
   /** What the checkpoint must write, one by one; each value is sealed when it is asked for. To be read to its end, once. */
   *frozenOps(): Generator<KvOp> {
-    for (const [key, value] of this.frozen) {
+    const { added, changed } = this.frozen;
+    for (const [key, value] of added) yield this.sealedPut(PREFIX + key, value);
+    for (const [key, value] of changed) {
       const storedKey = PREFIX + key;
-      const old = this.frozenFresh.has(key) ? undefined : this.kv.get(storedKey);
+      const old = this.sealReplaced(key, storedKey);
       if (old !== undefined) {
-        this.replaced.set(storedKey, sealIn(old));
-        this.nextSum.remove(sealIn(old));
+        this.replaced.set(storedKey, old);
+        this.nextSum.remove(old);
       }
-      if (value === undefined) {
-        yield { del: storedKey };
-        continue;
-      }
-      const next = sealed(storedKey, value);
-      this.nextSum.add(sealIn(next));
-      yield { put: storedKey, value: next };
+      yield value === REMOVED ? { del: storedKey } : this.sealedPut(storedKey, value);
     }
+  }
+
+  private sealedPut(storedKey: string, row: Uint8Array): KvOp {
+    const value = sealed(storedKey, row);
+    this.nextSum.add(sealIn(value));
+    return { put: storedKey, value };
+  }
+
+  /** Of the stored row that the frozen set replaces; undefined when there is none. */
+  private sealReplaced(key: string, storedKey: string): number | undefined {
+    const known = this.frozen.replaces.get(key);
+    if (known !== undefined) return known;
+    const old = this.kv.get(storedKey);
+    return old && sealIn(old);
   }
 
   /** The checkpoint that holds the frozen set is durable. */
   thaw(): void {
-    this.frozen = new Map();
-    this.frozenFresh = new Set();
+    this.frozen = new Changes();
     this.sum = this.nextSum;
   }
 
@@ -144,9 +190,9 @@ export class ColdRows {
     for (const [storedKey, value] of rows) {
       const key = keyOf(storedKey);
       const whole = unsealed(STORE, storedKey, value);
-      if (!this.active.has(key) && !this.frozen.has(key)) found.set(key, whole);
+      if (this.changeOf(key) === undefined) found.set(key, whole);
     }
-    for (const key of this.firstPut(range, last, limit)) found.set(key, (this.active.get(key) ?? this.frozen.get(key)) as Uint8Array);
+    for (const key of this.firstPut(range, last, limit)) found.set(key, this.changeOf(key) as Uint8Array);
     return [...found].sort(([a], [b]) => compareUtf8(a, b));
   }
 
@@ -162,11 +208,13 @@ export class ColdRows {
       first = first.sort(compareUtf8).slice(0, limit);
       if (first.length === limit) bound = first[limit - 1];
     };
-    for (const changes of [this.frozen, this.active]) {
+    const { active, frozen } = this;
+    for (const changes of [frozen.added, frozen.changed, active.added, active.changed]) {
+      const isFrozen = changes === frozen.added || changes === frozen.changed;
       for (const [key, value] of changes) {
-        if (value === undefined || !key.startsWith(prefix)) continue;
+        if (value === REMOVED || !key.startsWith(prefix)) continue;
         if (!within(key, range) || (bound !== undefined && compareUtf8(key, bound) > 0)) continue;
-        if (changes === this.frozen && this.active.has(key)) continue;
+        if (isFrozen && active.of(key) !== undefined) continue;
         first.push(key);
         if (first.length >= limit + CUT_EVERY) cut();
       }

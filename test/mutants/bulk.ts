@@ -23,8 +23,8 @@ export const bulk: readonly Mutant[] = [
   }),
   mutant("H12", "the definition of a block's neighbour is read", jobsBulk, {
     file: "src/jobs/definitionrows.ts",
-    find: "for (let i = 0; i < 2 * place; i++)",
-    put: "for (let i = 2; i < 2 * place; i++)",
+    find: "behind(block, input.at, FIELDS * place)",
+    put: "behind(block, input.at, FIELDS * Math.max(0, place - 1))",
   }),
   mutant("H2a", "numbers are taken for consecutive that are not", jobsBulk, {
     file: "src/jobs/applybulk.ts",

@@ -110,4 +110,14 @@ export const hashes: readonly Mutant[] = [
     find: "this.nextSum = this.sum.copy();",
     put: "this.nextSum = this.sum;",
   }),
+  mutant("H8f", "what was read of a row that is replaced stays known", "test/storage/coldrowreads.test.ts", {
+    file: "src/storage/coldrows.ts",
+    find: "      this.recent.forget(key);\n",
+    put: "",
+  }),
+  mutant("H8f", "a row that was added after its removal is taken for one that replaces nothing", "test/storage/coldrowreads.test.ts", {
+    file: "src/storage/coldrows.ts",
+    find: "    if (this.active.changed.has(key)) return this.put(key, value);\n",
+    put: "",
+  }),
 ];

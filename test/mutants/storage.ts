@@ -238,8 +238,8 @@ export const storage: readonly Mutant[] = [
   }),
   mutant("H10b", "cold rows under a checkpoint are not read", storageState, {
     file: "src/storage/coldrows.ts",
-    find: "    const set = this.active.has(key) ? this.active : this.frozen;",
-    put: "    const set = this.active;",
+    find: "    return change === undefined ? frozen.of(key) : change;",
+    put: "    return change === undefined && frozen.added.size < 0 ? frozen.of(key) : change;",
   }),
   mutant("H10c", "a copy does not hear of deletions", storageStatecopy, {
     file: "src/storage/statecopy.ts",
