@@ -5,7 +5,8 @@
 // (P2) What was proposed and not yet applied counts as taken: free slots are those of the rows less those in flight (H1e). A slot is free
 //      again for the entry that holds the result of what had it, and for those behind: apply comes to the result first.
 // (P3) All memory here is the leader's: made at election, dropped at step-down.
-// (P4) Higher priority first; within a priority ready executions before due jobs, and each in due order.
+// (P4) Higher priority first; within a priority ready executions before due jobs, and each in due order. What was proposed to be queued,
+//      since no slot at all was free, is in no lane until it is applied: nothing that is behind it starts before.
 // (P5) A lane is read to its end before it is read again, however many of its items can not be placed: none starves behind them. What
 //      was passed over is looked at again after a while, since slots, tags and deadlines change without a word to the planner.
 
@@ -38,8 +39,11 @@ export type Planned = {
   /** Of the slots that were given out, and of those that results in the entry free. */
   readonly sessions: Uint32Array;
   readonly freed: Uint32Array;
+  /** Due times that become queued executions since no slot was free, by priority (P4). */
+  readonly queueing: Uint32Array;
 };
 
+const PRIORITIES = lane.ready - lane.jobs;
 const SCANS_PER_PLAN = 16_384;
 
 export class Planner {
@@ -58,6 +62,10 @@ export class Planner {
   private readonly stale = new Uint8Array(lane.count);
   private readonly passed = new Uint8Array(lane.count);
   private readonly atEnd = new Uint8Array(lane.count);
+  /** On their way to be queued, by priority; and those of the entry in the making. */
+  private readonly queueing = new Uint32Array(PRIORITIES);
+  private toQueue = new Uint32Array(PRIORITIES);
+  private mayStart = true;
   private rereadAtMs = Number.NEGATIVE_INFINITY;
   private sessions: NodeRow[] = [];
   private turn = 0;
@@ -96,8 +104,10 @@ export class Planner {
     if (results && this.free() < budget) this.freeBy(results);
     this.reread(monotonicMs);
     let left = this.planDeadlines(nowMs, monotonicMs, budget);
-    for (let priority = 0; priority < 3 && left > 0; priority++) {
+    this.mayStart = true;
+    for (let priority = 0; priority < PRIORITIES && left > 0; priority++) {
       left = this.planLane(lane.ready + priority, nowMs, left);
+      if (this.queueing[priority] !== 0) this.mayStart = false;
       left = this.planLane(lane.jobs + priority, nowMs, left);
     }
     return this.finish();
@@ -105,7 +115,7 @@ export class Planner {
 
   /** An entry's items are applied or will never be: what is still due of them is found again (P1). */
   settled(planned: Planned): void {
-    const { items, seen, sessions, freed } = planned;
+    const { items, seen, sessions, freed, queueing } = planned;
     for (let i = 0; i < items.length; i++) {
       const item = items[i] as number;
       const reread = this.inFlight[item] === 2;
@@ -115,6 +125,8 @@ export class Planner {
     }
     for (const session of sessions) this.reserve(session, -1);
     for (const session of freed) this.reserve(session, 1);
+    for (let priority = 0; priority < PRIORITIES; priority++)
+      this.queueing[priority] = (this.queueing[priority] as number) - (queueing[priority] as number);
     for (let at = 0; at < lane.count; at++) if (this.stale[at] === 1) this.again(at);
   }
 
@@ -167,7 +179,11 @@ export class Planner {
       seen: Float64Array.from(this.seen),
       sessions: Uint32Array.from(this.taken),
       freed: Uint32Array.from(this.freed),
+      queueing: this.toQueue,
     };
+    for (let priority = 0; priority < PRIORITIES; priority++)
+      this.queueing[priority] = (this.queueing[priority] as number) + (this.toQueue[priority] as number);
+    this.toQueue = new Uint32Array(PRIORITIES);
     this.items = [];
     this.seen = [];
     this.taken = [];
@@ -205,7 +221,7 @@ export class Planner {
       }
       const slot = this.state.liveOfItem(item);
       const used = slot === 0 ? this.planJob(item, nowMs) : this.planReady(item, slot, nowMs);
-      if (used === 0 && this.free() === 0) {
+      if (used === 0 && this.isFull) {
         this.held[at] = item;
         break;
       }
@@ -226,6 +242,11 @@ export class Planner {
     return free;
   }
 
+  /** Whether nothing can be started, wherever it may run. */
+  private get isFull(): boolean {
+    return !this.mayStart || this.free() === 0;
+  }
+
   private freeOf(node: NodeRow): number {
     return node.slots - node.running - (this.reserved.get(node.session) ?? 0);
   }
@@ -233,6 +254,7 @@ export class Planner {
   /** A session with a free slot and the right tags, taken in turn; 0 for none. */
   private place(spec: ClassSpec): number {
     const { sessions } = this;
+    if (!this.mayStart) return 0;
     for (let step = 1; step <= sessions.length; step++) {
       const at = (this.turn + step) % sessions.length;
       const node = sessions[at] as NodeRow;
@@ -270,6 +292,7 @@ export class Planner {
     if (nowMs - dueMs > spec.misfire.withinMs) return this.planMisfire(job, dueMs, nowMs, spec);
     const session = this.place(spec);
     if (session === 0 && !this.isToQueue(nowMs - dueMs, spec)) return 0;
+    if (session === 0 && this.isFull) this.countQueueing(job);
     this.fire(job, dueMs, session);
     this.note(job, dueMs);
     return 1;
@@ -282,6 +305,11 @@ export class Planner {
   private isToQueue(lateMs: number, spec: ClassSpec): boolean {
     if (lateMs >= spec.misfire.withinMs / 2) return true;
     return lateMs >= limits.queueAfterMs && (this.state.live.counts[liveState.queued] as number) < limits.queuedEarlyMax;
+  }
+
+  private countQueueing(job: number): void {
+    const priority = (this.state.memory.lanes[job] as number) - lane.jobs;
+    this.toQueue[priority] = (this.toQueue[priority] as number) + 1;
   }
 
   private fire(job: number, dueMs: number, session: number): void {

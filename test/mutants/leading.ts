@@ -170,6 +170,11 @@ export const leading: readonly Mutant[] = [
     find: "return firstDue(spec.schedule, Math.max(nowMs, lastMs));",
     put: "return firstDue(spec.schedule, nowMs);",
   }),
+  mutant("H1", "what is behind a due time that is being queued starts before it", "test/planner/burst.test.ts", {
+    file: "src/planner/planner.ts",
+    find: "      if (this.queueing[priority] !== 0) this.mayStart = false;\n",
+    put: "",
+  }),
   mutant("H13d", "a clock that is years ahead drops all history", plannerRetention, {
     file: "src/planner/retention.ts",
     find: "Math.max(oldestDay, state.historyFromDay) + limits.historyDaysPerDropMax",

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { liveState } from "../../src/jobs/livetable.ts";
 import { ResultWriter, resultOutcome } from "../../src/jobs/items.ts";
 import { limits } from "../../src/limits.ts";
+import type { Planned } from "../../src/planner/planner.ts";
 import { Machine, NOON, SECOND, at, spec } from "../jobs/machine.ts";
 import { Leader } from "./leader.ts";
 
@@ -40,9 +41,9 @@ function complete({ machine }: Leader, left: number): void {
 }
 
 /** Plans, with two entries on their way at a time, and completes until nothing is due. Priorities and due times in the order of starts. */
-function drain(leader: Leader, each: (step: number) => void): { readonly rank: number; readonly dueMs: number }[] {
+function drain(leader: Leader, each: (step: number) => void): Started[] {
   const { state } = leader.machine;
-  const started: { rank: number; dueMs: number }[] = [];
+  const started: Started[] = [];
   state.watcher = {
     ...state.watcher,
     started: (slot) => {
@@ -63,15 +64,45 @@ function drain(leader: Leader, each: (step: number) => void): { readonly rank: n
   return started;
 }
 
+type Started = { readonly rank: number; readonly dueMs: number };
+
+function assertInOrder(started: readonly Started[]): void {
+  for (let i = 1; i < started.length; i++) {
+    const [before, after] = [started[i - 1], started[i]] as [Started, Started];
+    const inOrder = before.rank < after.rank || (before.rank === after.rank && before.dueMs <= after.dueMs);
+    assert.ok(inOrder, `start ${i}: ${JSON.stringify(after)} after ${JSON.stringify(before)}`);
+  }
+}
+
+function startedBy(...entries: readonly (Planned | undefined)[]): number {
+  return entries.reduce((sum, planned) => sum + (planned?.sessions.length ?? 0), 0);
+}
+
 test("P4: a burst starts by priority, then by due time, over many entries", () => {
   const jobs = 3_000;
   const started = drain(burst(jobs), () => undefined);
   assert.equal(started.length, jobs);
-  for (let i = 1; i < jobs; i++) {
-    const [before, after] = [started[i - 1], started[i]] as [(typeof started)[0], (typeof started)[0]];
-    const inOrder = before.rank < after.rank || (before.rank === after.rank && before.dueMs <= after.dueMs);
-    assert.ok(inOrder, `start ${i}: ${JSON.stringify(after)} after ${JSON.stringify(before)}`);
-  }
+  assertInOrder(started);
+});
+
+test("P4: what is on its way to be queued is not overtaken by what is due behind it and finds a slot meanwhile", () => {
+  const jobs = 2 * limits.entryItemsMax + 500;
+  const leader = burst(jobs);
+  leader.settle();
+  leader.pass(limits.queueAfterMs);
+  const queueing = leader.plan();
+  complete(leader, 0);
+  const behind = leader.plan();
+  leader.apply(queueing);
+  complete(leader, 0);
+  const later = leader.plan();
+  leader.apply(behind);
+  leader.apply(later);
+  const started = drain(leader, () => undefined);
+  assert.equal(started.length, jobs - SLOTS - startedBy(behind, later));
+  assertInOrder(started);
+  assert.equal(startedBy(behind), 0, "nothing starts that is behind what is queued");
+  assert.ok((behind?.count ?? 0) > 0, "but it is queued as well");
 });
 
 test("P4: what is due later with a higher priority overtakes all that waits", () => {
