@@ -154,6 +154,7 @@ export const limits = {
   forgetKeysMax: 1_000,
   scrubPageRows: 1_024,
   recentRowsMaxBytes: 4 * MIB,
+  definitionBlocksKeptMaxBytes: 16 * MIB,
   dataFilesOpenMax: 64,
   /** Of a file that was removed, at once. */
   fileFreeSliceBytes: 32 * MIB,

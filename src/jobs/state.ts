@@ -6,12 +6,14 @@
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { checksum } from "../base/checksum.ts";
 import { assert, PawlError } from "../base/errors.ts";
+import { Kept } from "../base/kept.ts";
 import type { Parts } from "../base/parts.ts";
 import { limits } from "../limits.ts";
 import type { ColdRows } from "./cold.ts";
 import { coldKeys } from "./cold.ts";
 import { specOf } from "./definition.ts";
 import { findDefinition } from "./definitionrows.ts";
+import type { Block } from "./definitionrows.ts";
 import type { SharedSchedule } from "./definition.ts";
 import { inDueOrder } from "./dueorder.ts";
 import { Departed } from "./departed.ts";
@@ -32,7 +34,7 @@ import type { Versions } from "./versions.ts";
 export interface Timers {
   arm(item: number): void;
   disarm(item: number): void;
-  /** Nothing is armed any more, and time stands at `toMs`, which may be earlier. */
+  /** Time goes back to `toMs`: what is due later than that is due no more, and what is armed stays so. */
   turnBack(toMs: number): void;
 }
 
@@ -127,6 +129,8 @@ export class State {
   readonly record = emptyHistoryRow();
   /** Ids of jobs that left lately, by number and generation, to name them in events. Bounded, not state. */
   readonly departed: Departed;
+  /** Of definitions, by number, read lately (definitionrows.ts). Memory of this process, not state. */
+  readonly blocks = new Kept<number, Block>(limits.definitionBlocksKeptMaxBytes, ({ bytes }) => bytes.length);
 
   appliedIndex = 0;
   clusterId = "";
@@ -314,16 +318,6 @@ export class State {
       const node = this.nodes.withSession(live.session[slot] as number);
       if (node && this.occupies(slot)) node.running++;
     }
-  }
-
-  /** Fills the wheel anew from the rows, at an earlier time. */
-  rearm(atMs: number): void {
-    const { jobs, live } = this;
-    this.timers.turnBack(atMs);
-    const late: number[] = [];
-    for (let job = jobs.pool.nextUsed(0); job !== 0; job = jobs.pool.nextUsed(job)) this.armUnlessLate(job, late);
-    for (const job of inDueOrder(late, jobs.dueAtMs)) this.armJob(job);
-    for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) this.armLive(slot);
   }
 
   /** Whether an execution holds a slot of its session (H16.3: cancelling counts until it is acknowledged). */

@@ -173,6 +173,15 @@ test("consecutive jobs share blocks, the rest stand alone", () => {
   assert.equal(specOf(definitionOf(machine.state, machine.job("job-19"))).description, "d");
 });
 
+test("a block of numbers that are used again holds the later jobs, not those that were read before", () => {
+  const machine = new Machine();
+  many(machine, named(40));
+  for (const { id } of named(40)) change(machine, "cancel", id);
+  many(machine, named(40, 50));
+  assert.deepEqual(machine.cold.under("blk/"), ["blk/00000001"]);
+  for (let job = 1; job <= 40; job++) assert.equal(definitionOf(machine.state, job).jobId, `job-${49 + job}`);
+});
+
 test("a batch that is asked again under its key gets its first answer and makes nothing", () => {
   const machine = new Machine();
   const first = many(machine, [...named(3), ...named(2), { id: "new", of: specs[0] as JobSpec }], "k");

@@ -23,8 +23,13 @@ export const bulk: readonly Mutant[] = [
   }),
   mutant("H12", "the definition of a block's neighbour is read", jobsBulk, {
     file: "src/jobs/definitionrows.ts",
-    find: "behind(block, input.at, FIELDS * place)",
-    put: "behind(block, input.at, FIELDS * Math.max(0, place - 1))",
+    find: "this.begins[place] = input.at;",
+    put: "this.begins[Math.min(place + 1, BLOCK_JOBS - 1)] = input.at;",
+  }),
+  mutant("H12", "a block of definitions that has gone is still known", jobsBulk, {
+    file: "src/jobs/definitionrows.ts",
+    find: "  state.blocks.forget(blockOf(job));\n",
+    put: "",
   }),
   mutant("H2a", "numbers are taken for consecutive that are not", jobsBulk, {
     file: "src/jobs/applybulk.ts",
