@@ -1,10 +1,12 @@
 // Owns: the face's end of the port to the core thread: requests and their answers, batches to the runner and back, and the Backend that
 // the HTTP API is handed. Nothing is decided here.
 // (C1) Every request that was sent is answered once: by the core, or as unknown when the core has ended.
-// (C2) Changes of one turn travel as one message, so that a burst of callers costs one wake of the core.
+// (C2) Changes of one turn of the loop, in which all connections are read, travel as one message, so that a burst of callers costs one
+//      wake of the core.
 // (C3) A chunk of a backup is asked for when the one before was taken: the core makes none that nobody waits for.
 
 import { hash } from "node:crypto";
+import type { EventEmitter } from "node:events";
 import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import type { Backend, BulkReply, OutputPart } from "./api/backend.ts";
@@ -24,6 +26,9 @@ import type { Runner } from "./worker/runner.ts";
 import type { ResultBatch } from "./worker/types.ts";
 
 type Waiting<T> = { readonly resolve: (value: T) => void; readonly reject: (error: PawlError) => void };
+/** What is used of the worker thread. */
+export type CoreThread = Pick<Worker, "postMessage" | "terminate"> & Pick<EventEmitter, "on">;
+
 type SentChunk = { readonly bytes: Uint8Array | undefined };
 type Standing = { readonly ready: boolean; readonly reason: string };
 
@@ -41,7 +46,7 @@ const gone = (): PawlError => new PawlError("unavailable", "this node is stoppin
 export class CoreLink {
   readonly opened: Promise<void>;
   readonly failed: Promise<unknown>;
-  private readonly worker: Worker;
+  private readonly worker: CoreThread;
   private readonly watch: CoreWatch;
   private readonly logger: Logger;
   private readonly system: System;
@@ -63,7 +68,7 @@ export class CoreLink {
   private settleFailed: (error: unknown) => void = () => undefined;
   private settleStopped: () => void = () => undefined;
 
-  constructor(worker: Worker, system: System, logger: Logger) {
+  constructor(worker: CoreThread, system: System, logger: Logger) {
     this.worker = worker;
     this.logger = logger;
     this.system = system;
@@ -192,7 +197,7 @@ export class CoreLink {
     return new Promise((resolve, reject) => {
       this.changes.set(id, { resolve, reject });
       this.outgoing.push({ id, text: JSON.stringify(change), key: keyOf(origin) });
-      if (this.outgoing.length === 1) queueMicrotask(() => this.sendChanges());
+      if (this.outgoing.length === 1) this.system.soon(() => this.sendChanges());
     });
   }
 
@@ -217,6 +222,7 @@ export class CoreLink {
 
   private sendChanges(): void {
     const changes = this.outgoing;
+    if (changes.length === 0) return;
     this.outgoing = [];
     this.post({ kind: "changes", changes });
   }
@@ -298,6 +304,7 @@ export class CoreLink {
   /** Refuses new changes here and hands leadership over. */
   leave(): void {
     this.stopping = true;
+    this.sendChanges();
     this.post({ kind: "hand_over" });
   }
 
@@ -305,6 +312,7 @@ export class CoreLink {
   async stop(): Promise<void> {
     if (!this.ended) {
       const stopped = new Promise<void>((resolve) => (this.settleStopped = resolve));
+      this.sendChanges();
       this.post({ kind: "stop" });
       await stopped;
     }
