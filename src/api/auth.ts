@@ -1,8 +1,9 @@
 // Owns: who may speak to the face: the bearer token, what a principal may do, and what a browser may not do for another site.
 // (A6) There is no way to run without a token, and no way to listen beyond this machine without TLS.
-// (A7) Tokens are compared by their hashes in constant time, so that neither content nor length shows in the answer's time.
+// (A7) Tokens are compared in constant time, each in a field of the size of the longest, so that neither content nor length of the right
+//      one shows in the answer's time.
 
-import { hash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { isLoopback } from "../base/address.ts";
 import { PawlError } from "../base/errors.ts";
 import { limits } from "../limits.ts";
@@ -18,23 +19,32 @@ export type Principal = { readonly name: string; readonly may: ReadonlySet<Permi
 
 export type Authenticate = (authorization: string | undefined) => Principal;
 
+const TOKEN_MAX_CHARS = 1024;
+const TOKEN = `[\\x21-\\x7e]{1,${TOKEN_MAX_CHARS}}`;
+const IS_TOKEN = new RegExp(`^${TOKEN}$`);
+const BEARER = new RegExp(`^Bearer (${TOKEN})$`, "i");
+
 const everything: ReadonlySet<Permission> = new Set(permissions);
 
 /** The one token of this version belongs to "admin", who may do everything. Throws unauthorized for any other. */
 export function bearerAuth(token: string): Authenticate {
   if (token === "") throw new PawlError("config", "the API needs a token: set one, or let `pawl start` make one (A6)");
-  const expected = digest(token);
+  if (!IS_TOKEN.test(token)) throw new PawlError("config", `the API's token must be at most ${TOKEN_MAX_CHARS} visible ASCII characters`);
+  const expected = fieldOf(token, Buffer.alloc(TOKEN_MAX_CHARS));
+  const field = Buffer.alloc(TOKEN_MAX_CHARS);
   const admin: Principal = { name: "admin", may: everything };
   return (authorization) => {
-    const given = /^Bearer ([\x21-\x7e]{1,1024})$/i.exec(authorization ?? "")?.[1];
-    if (given !== undefined && timingSafeEqual(digest(given), expected)) return admin;
+    const given = BEARER.exec(authorization ?? "")?.[1];
+    if (given !== undefined && timingSafeEqual(fieldOf(given, field), expected)) return admin;
     const why = authorization === undefined ? "send the header Authorization: Bearer <token>" : "this token is not known here";
     throw new HttpRefusal(401, "unauthorized", "A bearer token is needed", why, { "www-authenticate": 'Bearer realm="pawl"' });
   };
 }
 
-function digest(text: string): Buffer {
-  return hash("sha256", text, "buffer");
+/** The field, filled by the token and zeros, which no token has. */
+function fieldOf(token: string, field: Buffer): Buffer {
+  field.fill(0).write(token, "latin1");
+  return field;
 }
 
 /** Throws forbidden when the principal lacks the permission. */

@@ -92,6 +92,8 @@ function bareServer({ tls, logger, system }: ApiOptions, authenticate: Authentic
     ...transport,
     ...(logger === false ? { logger: false } : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
+    // A logger of its own for each request would be made for one that fails, if any.
+    childLoggerFactory: (own) => own,
     bodyLimit: limits.bodyMaxBytes,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveMs,
@@ -113,9 +115,11 @@ function bareServer({ tls, logger, system }: ApiOptions, authenticate: Authentic
     app.server.on(event, (source: NodeJS.EventEmitter) => void source.on("error", note));
   }
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, async (request: FastifyRequest, body: Buffer) => {
-    requireForm(request, false);
-    return parseBody(body);
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request: FastifyRequest, body: Buffer, done) => {
+    settle(done, () => {
+      requireForm(request, false);
+      return parseBody(body);
+    });
   });
   app.addContentTypeParser(NDJSON, async (request: FastifyRequest, source: IncomingMessage) => {
     requireForm(request, true);
@@ -124,6 +128,17 @@ function bareServer({ tls, logger, system }: ApiOptions, authenticate: Authentic
     return new BodyStream(source, system);
   });
   return app;
+}
+
+/** Without a promise, as Fastify waits for one over several turns of the queue of microtasks. */
+function settle<T>(done: (error: Error | null, value?: T) => void, run: () => T): void {
+  let value: T;
+  try {
+    value = run();
+  } catch (error) {
+    return done(error instanceof Error ? error : new BugError(String(error)));
+  }
+  done(null, value);
 }
 
 /** Connections on which a list is coming. */
@@ -173,19 +188,20 @@ async function describeApi(app: FastifyInstance, backend: Backend): Promise<void
 function guard(app: FastifyInstance, authenticate: Authenticate, backend: Backend): WeakMap<FastifyRequest, string> {
   const principals = new WeakMap<FastifyRequest, string>();
   const { selfId } = backend.memberApi();
-  app.addHook("onRequest", async (request, reply) => {
-    reply.headers({ "x-content-type-options": "nosniff", "cache-control": "no-store" });
+  const check = (request: FastifyRequest, reply: FastifyReply): void => {
+    reply.header("x-content-type-options", "nosniff").header("cache-control", "no-store");
     const route = routeOf(request);
     if (route?.permission === "public") return;
     const principal = authenticate(request.headers.authorization);
     reply.header("pawl-node", selfId);
-    if (isChange(request)) {
-      const { "sec-fetch-site": site, origin } = request.headers;
+    const { "sec-fetch-site": site, origin } = request.headers;
+    if ((site !== undefined || origin !== undefined) && isChange(request)) {
       refuseCrossSite({ site: [site].flat()[0], origin, host: request.host });
     }
     if (route !== undefined) authorize(principal, route.permission);
     principals.set(request, principal.name);
-  });
+  };
+  app.addHook("onRequest", (request, reply, done) => settle((error) => done(error ?? undefined), () => check(request, reply)));
   return principals;
 }
 

@@ -14,9 +14,15 @@ export type Validator = (value: unknown) => { value: unknown } | { error: PawlEr
 export function validator(schema: TSchema, isBody: boolean): Validator {
   const compiled = Compile(schema);
   return (value) => {
-    const converted = isBody ? value : Value.Convert(schema, value);
+    const converted = isBody || isEmpty(value) ? value : Value.Convert(schema, value);
     return compiled.Check(converted) ? { value: converted } : { error: inputError(compiled.Errors(converted), isBody) };
   };
+}
+
+/** As most queries are: to convert one costs as much as to check a body. */
+function isEmpty(value: unknown): boolean {
+  for (const _ in value as object) return false;
+  return true;
 }
 
 /** Returns a body as it is, or throws an InputError. */

@@ -5,6 +5,7 @@ import { PawlError } from "./errors.ts";
 
 /** The usual durations, in whole numbers; Luxon, which reads the others, takes ten times as long. */
 const PLAIN_DURATION = /^P(?=[\dT])(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?$/;
+const SHORTEST_MONTH_DAYS = 28;
 const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
 
 /** Milliseconds of an RFC 3339 instant with offset; sub-millisecond digits are cut. Leap seconds (:60) are refused. */
@@ -12,7 +13,7 @@ export function parseInstant(value: string, field: string): number {
   const match = RFC3339.exec(value);
   const at = match ? Date.parse(value.replace(" ", "T").toUpperCase()) : Number.NaN;
   const day = match ? Number(match[3]) : 0;
-  const real = match !== null && day <= daysInMonth(Number(match[1]), Number(match[2]));
+  const real = match !== null && (day <= SHORTEST_MONTH_DAYS || day <= daysInMonth(Number(match[1]), Number(match[2])));
   if (Number.isNaN(at) || !real) {
     throw new PawlError("invalid", `${field}: expected an RFC 3339 instant like 2026-11-21T09:30:00Z, got ${JSON.stringify(value)}`, {
       field,

@@ -64,7 +64,11 @@ test("a principal may do what it was given, no more", () => {
   authorize(principal, "jobs:read");
   assert.equal(codeOf(() => authorize(principal, "jobs:write")), "forbidden");
   assert.equal(bearerAuth("a")("Bearer a").name, "admin");
-  assert.equal(codeOf(() => bearerAuth("")), "config");
+  // A token that no caller could send, or that would be cut, must not be known by less of it.
+  for (const token of ["", "a b", "\u0141", "a".repeat(1025)]) assert.equal(codeOf(() => bearerAuth(token)), "config");
+  const longest = "a".repeat(1024);
+  assert.equal(bearerAuth(longest)(`Bearer ${longest}`).name, "admin");
+  assert.equal(codeOf(() => bearerAuth(longest)(`Bearer ${longest.slice(1)}`)), "unauthorized");
 });
 
 test("an undeclared route stops the start (A11)", async () => {
