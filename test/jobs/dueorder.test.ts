@@ -1,4 +1,4 @@
-// Jobs in due order where the wheel is filled anew: after a restart, and when the clock was set back.
+// Jobs in due order: where the wheel is filled anew after a restart, and where the clock was set back.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -37,7 +37,7 @@ test("what waits for a slot is listed in due order after a restart too", () => {
   const wanted = [10, 20, 30, 40, 50, 3000].map((offset) => NOON + offset);
   const other = machine.restarted();
   assert.deepEqual(dueNow(other), wanted);
-  other.state.rearm(machine.clockMs);
+  other.wheel.turnBack(machine.clockMs);
   assert.deepEqual(dueNow(other), wanted);
   while (other.wheel.advance(NOON + 90_000));
   assert.deepEqual(dueNow(other), [NOON + 90_000]);

@@ -93,6 +93,22 @@ export class Beside {
     return turns;
   }
 
+  /** What is due at that time stays due, in its order; what was due later may be put into any slot. */
+  turnBack(toMs: number): void {
+    this.wheel.turnBack(toMs);
+    this.read.fill(0);
+    if (toMs < this.nowMs) {
+      for (const [lane, list] of this.due.entries()) {
+        const kept = list.filter((item) => this.dueAtMs[item]! <= toMs);
+        this.due[lane] = kept;
+      }
+      this.nowMs = toMs;
+      this.reachedMs = Math.min(this.reachedMs, toMs);
+      this.newestExpiredMs = Math.min(this.newestExpiredMs, toMs);
+    }
+    this.check();
+  }
+
   readDue(lane: number): number {
     const item = this.wheel.readDue(lane);
     const at = this.read[lane] as number;

@@ -19,6 +19,7 @@ type Step =
   | { readonly kind: "advance"; readonly at: readonly [number, number, number]; readonly fully: boolean }
   | { readonly kind: "wake" }
   | { readonly kind: "back" }
+  | { readonly kind: "turn back"; readonly at: readonly [number, number, number] }
   | { readonly kind: "read"; readonly lane: number }
   | { readonly kind: "rewind"; readonly lane: number };
 
@@ -36,6 +37,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("advance" as const), at: nearEdge, fully: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("wake" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("back" as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("turn back" as const), at: nearEdge }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("read" as const), lane }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("rewind" as const), lane }) },
 );
@@ -45,11 +47,16 @@ function timeAt(nowMs: number, [level, slots, offsetMs]: readonly [number, numbe
   return Math.min(YEAR_9999_MS, Math.max(1, (Math.floor(nowMs / width) + slots) * width + offsetMs));
 }
 
+function timeBefore(nowMs: number, [level, slots, offsetMs]: readonly [number, number, number]): number {
+  return timeAt(nowMs, [level, -slots, offsetMs]);
+}
+
 function take(beside: Beside, each: Step): void {
   if (each.kind === "arm") beside.arm(each.item, timeAt(beside.nowMs, each.at), each.lane);
   else if (each.kind === "disarm") beside.disarm(each.item);
   else if (each.kind === "read") beside.readDue(each.lane);
   else if (each.kind === "rewind") beside.rewind(each.lane);
+  else if (each.kind === "turn back") beside.turnBack(timeBefore(beside.nowMs, each.at));
   else if (each.kind === "back") beside.advance(beside.nowMs - 1);
   else if (each.kind === "wake") wake(beside);
   else if (each.fully) beside.advanceFully(timeAt(beside.nowMs, each.at));
@@ -247,9 +254,10 @@ describe("the wheel's bounds", () => {
   });
 });
 
-test("turned back, a wheel is like a new one at that time", () => {
+test("turned back, a wheel is like a new one at that time with the same items", () => {
   const due = new Float64Array(ITEMS);
   const lanes = new Uint8Array(ITEMS);
+  const backMs = START_MS - (WIDTHS[4] as number);
   const turned = new Wheel(ITEMS, due, lanes, LANES, START_MS);
   for (let item = 1; item < ITEMS; item++) {
     due[item] = START_MS + item ** 6;
@@ -258,13 +266,24 @@ test("turned back, a wheel is like a new one at that time", () => {
   }
   while (turned.advance(START_MS + 20 ** 6));
   turned.readDue(1);
-  turned.turnBack(START_MS - (WIDTHS[4] as number));
-  assert.deepEqual([turned.count, turned.dueCount(1), turned.readDue(1), turned.nextWakeMs()], [0, 0, 0, Number.POSITIVE_INFINITY]);
-  const fresh = new Wheel(ITEMS, due, lanes, LANES, START_MS - (WIDTHS[4] as number));
-  for (const wheel of [turned, fresh]) for (let item = 1; item < ITEMS; item += 2) wheel.arm(item);
+  turned.turnBack(backMs);
+  assert.deepEqual([turned.count, turned.dueCount(1), turned.readDue(1)], [ITEMS - 1, 0, 0]);
+  const fresh = new Wheel(ITEMS, due, lanes, LANES, backMs);
+  for (let item = 1; item < ITEMS; item++) fresh.arm(item);
+  assert.equal(turned.nextWakeMs(), fresh.nextWakeMs());
   for (let at = 1; at < ITEMS; at++) {
     for (const wheel of [turned, fresh]) while (wheel.advance(START_MS + at ** 6));
     assert.deepEqual([turned.count, turned.nextWakeMs()], [fresh.count, fresh.nextWakeMs()]);
     for (let lane = 0; lane < LANES; lane++) assert.equal(turned.readDue(lane), fresh.readDue(lane));
   }
+});
+
+test("turned back to a time that it has not reached, a wheel stays as it is", () => {
+  const beside = new Beside(3, START_MS, 1);
+  beside.arm(1, START_MS + 5, 0);
+  beside.arm(2, START_MS + 5, 0);
+  assert.equal(beside.advance(START_MS + 5), true, "one of them is due so far");
+  beside.turnBack(START_MS + 5);
+  assert.equal(beside.advance(START_MS + 5), false);
+  assert.equal(beside.wheel.dueCount(0), 2);
 });
