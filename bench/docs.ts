@@ -2,15 +2,16 @@
 // what is not) and the figures that were kept in docs/benchmarks/. Nothing in it is written by hand elsewhere.
 //   node bin/run.mjs bench:docs
 // (M1) In a text, a line {{figures <name>}} becomes the figures of that record, {{machine}} the machine of the newest one, {{benches}} the
-//      names of all and {{sections}} the texts of all in the order of bench/benches.ts.
+//      names of all and {{sections}} the texts of all in the order of bench/benches.ts; {{comparison}} the table beside other schedulers.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { benches, runsOf } from "./benches.ts";
 import type { Bench } from "./benches.ts";
 import { type Figure, verdict } from "./figure.ts";
-import { readRecord } from "./record.ts";
-import type { BenchRecord } from "./record.ts";
+import { factsMarkdown, tableMarkdown } from "./peers/table.ts";
+import { readComparison, readRecord } from "./record.ts";
+import type { BenchRecord, ComparisonRecord } from "./record.ts";
 
 const here = import.meta.dirname;
 const file = join(here, "..", "docs", "benchmarks.md");
@@ -18,10 +19,18 @@ const file = join(here, "..", "docs", "benchmarks.md");
 type Records = (name: string) => BenchRecord | undefined;
 
 /** docs/benchmarks.md as it must be. */
-export function rendered(records: Records = readRecord): string {
-  const sections = benches.map((bench) => filled(sectionOf(bench), records).trim()).join("\n\n");
+export function rendered(records: Records = readRecord, comparison = readComparison()): string {
+  const sections = benches.map((bench) => filled(sectionOf(bench), records).trim());
   const text = filled(readFileSync(join(here, "benchmarks.md"), "utf8"), records);
-  return text.replace("{{sections}}", () => sections);
+  const beside = readFileSync(join(here, "peers.md"), "utf8").replace("{{comparison}}", () => comparisonOf(comparison)).trim();
+  return text.replace("{{sections}}", () => [...sections, beside].join("\n\n"));
+}
+
+function comparisonOf(record: ComparisonRecord | undefined): string {
+  if (record === undefined) return "*Not measured yet.*";
+  const { own, sides, figures } = record;
+  const table = tableMarkdown(figures, sides.map(({ name }) => name), own);
+  return [caption(record), table, factsMarkdown(sides)].join("\n\n");
 }
 
 /** A benchmark without a text of its own is told by its figures alone. */
@@ -56,7 +65,9 @@ function figuresOf(name: string, record: BenchRecord | undefined): string {
   return [caption(record), ...(alone.length === 0 ? [] : [listOf(alone)]), ...tables].join("\n\n");
 }
 
-function caption({ bench, commit, date, seconds, loadBefore, loadAfter, stolen, scale, options }: BenchRecord): string {
+type Captioned = Omit<BenchRecord, "figures">;
+
+function caption({ bench, commit, date, seconds, loadBefore, loadAfter, stolen, scale, options }: Captioned): string {
   const { nodes: _, ...sizes } = options;
   const asked = Object.entries(sizes).map(([option, value]) => `--${option} ${value}`).join(" ");
   const small = scale === "smoke" ? "**only the smallest size, no figure to go by**; " : asked === "" ? "" : `**with ${asked}**; `;

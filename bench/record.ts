@@ -7,8 +7,13 @@ import { availableParallelism, cpus, loadavg, release, totalmem, type } from "no
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BenchOptions, Figure, Scale } from "./figure.ts";
+import type { Facts } from "./peers/side.ts";
+import type { Figure as Compared } from "./peers/works.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+/** Name of the one record that is not a benchmark's. */
+export const COMPARISON = "peers";
 
 export type Machine = {
   readonly processor: string;
@@ -77,14 +82,24 @@ function commit(): string {
   }
 }
 
+/** Of the comparison with other schedulers: what each side is, and figures of which each says what is better. */
+export type ComparisonRecord = Omit<BenchRecord, "figures"> & {
+  /** Names of Pawl's own sides. */
+  readonly own: readonly string[];
+  readonly sides: readonly Facts[];
+  readonly figures: readonly Compared[];
+};
+
 export type Run = Pick<BenchRecord, "bench" | "scale" | "options" | "loadBefore" | "stolen" | "seconds" | "figures">;
 
 function fileOf(bench: string): string {
   return join(root, "docs", "benchmarks", `${bench}.json`);
 }
 
+export type ComparisonRun = Omit<Run, "figures"> & Pick<ComparisonRecord, "own" | "sides" | "figures">;
+
 /** One figure a line, so that what a later run changes can be seen. */
-export function writeRecord(run: Run): string {
+export function writeRecord(run: Run | ComparisonRun): string {
   const { figures, ...about } = run;
   const date = `${new Date().toISOString().slice(0, 16)}Z`;
   const head = { ...about, loadAfter: loadNow(), date, commit: commit(), machine: thisMachine() };
@@ -100,4 +115,10 @@ export function writeRecord(run: Run): string {
 export function readRecord(bench: string): BenchRecord | undefined {
   const file = fileOf(bench);
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as BenchRecord) : undefined;
+}
+
+/** The comparison that was kept; undefined when none was. */
+export function readComparison(): ComparisonRecord | undefined {
+  const file = fileOf(COMPARISON);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as ComparisonRecord) : undefined;
 }

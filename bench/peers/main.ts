@@ -1,10 +1,11 @@
 // Owns: `npm run bench:peers`: Pawl beside other schedulers on this machine, one after the other, with the same works for all.
-//   node bin/run.mjs bench:peers [--install] [--json] [--smoke] [--only <work or side>]...
+//   node bin/run.mjs bench:peers [--install] [--json] [--smoke] [--record] [--only <work or side>]...
 
 import { spawnSync } from "node:child_process";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { Comparison, ownSides, sidesHere } from "./compare.ts";
+import { COMPARISON, loadNow, stolenSince, ticksNow, writeRecord } from "../record.ts";
 import { installPackages } from "./packages.ts";
 import type { Side } from "./side.ts";
 import { debianPackages } from "./stores.ts";
@@ -13,7 +14,8 @@ import { type Figure, fullSizes, smokeSizes, works } from "./works.ts";
 
 const { values } = parseArgs({
   options: {
-    install: { type: "boolean" }, json: { type: "boolean" }, smoke: { type: "boolean" }, only: { type: "string", multiple: true },
+    install: { type: "boolean" }, json: { type: "boolean" }, smoke: { type: "boolean" }, record: { type: "boolean" },
+    only: { type: "string", multiple: true },
   },
 });
 const APT = ["install", "-y", "--no-install-recommends", ...Object.values(debianPackages)];
@@ -71,6 +73,8 @@ if (!values.json) {
   process.stdout.write(`${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}, load average ${load()}\n\n`);
   process.stdout.write(`${factsText(sides.map(({ facts }) => facts))}\n`);
 }
+const loadBefore = loadNow();
+const ticks = ticksNow();
 const sinceMs = performance.now();
 const figures: Figure[] = [];
 for (const work of chosen(Object.keys(works), (each) => each)) {
@@ -92,4 +96,10 @@ if (values.json) {
   process.stdout.write("Below a peer's value: how many times Pawl is ahead of it, with one node and with three; less than x1 is behind.\n");
   process.stdout.write("Lateness is counted from the due time to the call of the handler. Everything shares the machine's cores.\n");
   process.stdout.write(`${Math.round((performance.now() - sinceMs) / 1000)} s, load average after it ${load()}\n`);
+}
+if (values.record) {
+  const seconds = Math.round((performance.now() - sinceMs) / 1000);
+  const scale = values.smoke ? "smoke" : "full";
+  const about = { bench: COMPARISON, scale, options: {}, loadBefore, stolen: stolenSince(ticks), seconds } as const;
+  say(`kept in ${writeRecord({ ...about, own, sides: sides.map(({ facts }) => facts), figures })}`);
 }

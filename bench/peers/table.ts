@@ -26,6 +26,21 @@ export function factsText(sides: readonly Facts[]): string {
 
 /** A column for each side; below a peer's value how many times Pawl is ahead of it, for each of its own sides that was measured. */
 export function tableText(figures: readonly Figure[], sides: readonly string[], own: readonly string[]): string {
+  return aligned(rowsOf(figures, sides, own));
+}
+
+/** The same for a page. */
+export function tableMarkdown(figures: readonly Figure[], sides: readonly string[], own: readonly string[]): string {
+  const [head = [], ...rows] = rowsOf(figures, sides, own);
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`.replaceAll(/\|  (?=\|)/g, "| ");
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+export function factsMarkdown(sides: readonly Facts[]): string {
+  return sides.map((facts) => `- **${facts.name}**: ${FACTS.map(([key, name]) => `*${name}:* ${facts[key]}`).join("; ")}.`).join("\n");
+}
+
+function rowsOf(figures: readonly Figure[], sides: readonly string[], own: readonly string[]): readonly (readonly string[])[] {
   const names = [...new Set(figures.map(({ figure, unit }) => `${figure}, ${unit}`))];
   const cell = (name: string, side: string): Figure | undefined =>
     figures.find((each) => each.of === side && `${each.figure}, ${each.unit}` === name);
@@ -36,7 +51,7 @@ export function tableText(figures: readonly Figure[], sides: readonly string[], 
     const row = [name, ...values.map((each) => (each === undefined ? "-" : shown(each.value)))];
     return ratios.every((each) => each === "") ? [row] : [row, ["", ...ratios]];
   });
-  return aligned([["", ...sides], ...rows]);
+  return [["", ...sides], ...rows];
 }
 
 function ratiosText(mine: readonly (Figure | undefined)[], theirs: Figure): string {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { rendered } from "../../bench/docs.ts";
 import { verdict } from "../../bench/figure.ts";
-import type { BenchRecord } from "../../bench/record.ts";
+import type { BenchRecord, ComparisonRecord } from "../../bench/record.ts";
 
 test("docs/benchmarks.md is what the kept figures make of it", () => {
   const text = readFileSync(join(import.meta.dirname, "..", "..", "docs", "benchmarks.md"), "utf8");
@@ -43,4 +43,16 @@ test("an aim with a number is met or missed, one without is neither", () => {
   assert.deepEqual([of(20, "<= 20"), of(21, "<= 20"), of(20, "< 20"), of(100_000, ">= 100,000, one node"), of(1, "> 1")],
     ["met", "missed", "missed", "met", "missed"]);
   assert.deepEqual([of(1), of(1, "as low as it gets")], [undefined, undefined]);
+});
+
+test("the comparison is told as a table with a column for each side, and how many times Pawl is ahead", () => {
+  const facts = { versions: "v", durability: "d", bulk: "b", handling: "h", ticking: "t" };
+  const bulk = { figure: "bulk", unit: "jobs/s", better: "higher" } as const;
+  const figure = (of: string, value: number): ComparisonRecord["figures"][0] => ({ of, value, ...bulk });
+  const { figures: _, ...about } = made;
+  const sides = ["Pawl", "other"].map((name) => ({ name, ...facts }));
+  const figures = [figure("Pawl", 300), figure("other", 100)];
+  const text = rendered(() => undefined, { ...about, bench: "peers", own: ["Pawl"], sides, figures });
+  assert.ok(text.includes("| | Pawl | other |\n| --- | --- | --- |\n| bulk, jobs/s | 300 | 100 |\n| | | x3.0 |"), text);
+  assert.ok(text.includes("- **other**: *versions:* v; *durability:* d"));
 });
