@@ -9,12 +9,13 @@
 //      else it is read just before the change is written.
 // (X5) A row that was added, by whoever knows that there is none, replaces nothing: a look for it costs as much as the rest of its way.
 //      One that goes again before a checkpoint leaves no trace. A row of the frozen set is stored before the active one is frozen.
-//      To add is one put into one map: each job that ends does it twice, and a second map doubled what it costs.
+//      To add is one push onto a list (addedrows.ts): each job that ends does it twice.
 
 import { assert } from "../base/errors.ts";
 import { Kept } from "../base/kept.ts";
 import { HashSum } from "../jobs/hashsum.ts";
 import { limits } from "../limits.ts";
+import { AddedRows } from "./addedrows.ts";
 import { quarantined, sealIn, sealed, unsealed } from "./quarantine.ts";
 import type { Kv, KvOp, KvRange } from "./disk.ts";
 
@@ -29,7 +30,7 @@ type StoredRow = { readonly row: Uint8Array; readonly seal: number };
 /** A key is in at most one of `added` and `changed`. */
 class Changes {
   /** Rows of keys that the database has none for (X5). */
-  readonly added = new Map<string, Uint8Array>();
+  readonly added = new AddedRows();
   readonly changed = new Map<string, Change>();
   /** Seals of the stored rows that these changes replace, as far as they are known (X4). */
   readonly replaces = new Map<string, number>();
@@ -87,20 +88,15 @@ export class ColdRows {
 
   /** Keeps `value` itself, which must not change from now on. */
   put(key: string, value: Uint8Array): void {
-    if (this.active.added.has(key)) return this.addNew(key, value);
-    this.changed(key, value);
+    if (!this.active.added.replace(key, value)) this.changed(key, value);
     this.changedBytes += key.length + value.length + 1;
   }
 
   /** (X5) */
   add(key: string, value: Uint8Array): void {
     if (this.active.changed.has(key)) return this.put(key, value);
-    this.addNew(key, value);
-  }
-
-  private addNew(key: string, value: Uint8Array): void {
     assert(key.isWellFormed(), WELL_FORMED);
-    this.active.added.set(key, value);
+    this.active.added.add(key, value);
     this.changedBytes += key.length + value.length + 1;
   }
 

@@ -115,6 +115,11 @@ export const hashes: readonly Mutant[] = [
     find: "      this.recent.forget(key);\n",
     put: "",
   }),
+  mutant("H10b", "rows that wait in lists are not found", "test/storage/coldrowreads.test.ts", {
+    file: "src/storage/addedrows.ts",
+    find: "    if (list === undefined) return this.map;\n",
+    put: "    if (list === undefined || this.map.size > 0) return this.map;\n",
+  }),
   mutant("H8f", "a row that was added after its removal is taken for one that replaces nothing", "test/storage/coldrowreads.test.ts", {
     file: "src/storage/coldrows.ts",
     find: "    if (this.active.changed.has(key)) return this.put(key, value);\n",

@@ -116,7 +116,7 @@ test("whatever is read, added, changed and removed around checkpoints, rows and 
     const model = new Map<string, Uint8Array>();
     let ops: readonly KvOp[] | undefined;
     for (let step = 0; step < 200; step++) {
-      const key = `k${random(4)}`;
+      const key = `${random(2) === 0 ? "a" : "b"}${random(2)}`;
       const value = bytes(3, step);
       const dice = random(8);
       if (dice < 2) assert.deepEqual(cold.get(key), model.get(key), `seed ${seed}, step ${step}`);
@@ -138,6 +138,21 @@ test("whatever is read, added, changed and removed around checkpoints, rows and 
       }
     }
   }
+});
+
+test("rows that were added are listed with those that were put, in order, before and while a checkpoint is written", async () => {
+  const cold = new ColdRows(new CountingKv());
+  for (const key of ["b1", "a2", "b3", "a1"]) cold.add(key, bytes(1, 1));
+  cold.put("a3", bytes(1, 2));
+  assert.deepEqual(cold.get("b1"), bytes(1, 1));
+  cold.add("b2", bytes(1, 3));
+  cold.del("b3");
+  const keys = async (): Promise<string[]> => (await cold.page({ gte: "a2", lt: "c", limit: 9 })).map(([key]) => key);
+  assert.deepEqual(await keys(), ["a2", "a3", "b1", "b2"]);
+  cold.freeze();
+  cold.del("a2");
+  cold.add("a4", bytes(1, 4));
+  assert.deepEqual(await keys(), ["a3", "a4", "b1", "b2"]);
 });
 
 function sumOf(kv: CountingKv): string {
