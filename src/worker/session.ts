@@ -246,29 +246,25 @@ export class WorkerSession {
     const { live } = this.state;
     const alive = this.session !== 0 && nowMs < this.leaseUntilMs;
     const startable: number[] = [];
+    const definitions: (Definition | undefined)[] = [];
     for (const slot of this.arrivals) {
       if (live.session[slot] !== this.session || !this.state.occupies(slot)) continue;
       const sequence = live.sequence[slot] as number;
       const token = live.token[slot] as number;
       // A slot that was started twice in this entry is here twice.
       if (holds(this.running, sequence, token) || holds(this.finished, sequence, token)) continue;
-      if (alive && live.state[slot] === liveState.running && this.isDefined(slot)) {
+      const isStartable = alive && live.state[slot] === liveState.running;
+      const isNeeded = isStartable && needsDetails(this.state.classOfLive(slot));
+      const definition = isNeeded ? pinned(this.state, slot) : undefined;
+      if (isStartable && (definition !== undefined || !isNeeded)) {
         this.running.void[this.running.put(sequence, token)] = 0;
         startable.push(slot);
+        definitions.push(definition);
       } else this.finish(sequence, token, resultOutcome.notStarted, 0, 0, "");
     }
     this.arrivals = [];
-    this.handOver(startable);
+    if (startable.length > 0) this.io.start(startBatch(this.state, startable, definitions, this.leaseUntilMs));
     this.sendFresh(nowMs);
-  }
-
-  /** The pinned definition is here, if one is needed (H12). */
-  private isDefined(slot: number): boolean {
-    return !needsDetails(this.state.classOfLive(slot)) || pinned(this.state, slot) !== undefined;
-  }
-
-  private handOver(slots: readonly number[]): void {
-    if (slots.length > 0) this.io.start(startBatch(this.state, slots, this.leaseUntilMs));
   }
 
   /** What the face says became of attempts. */
@@ -339,7 +335,10 @@ function needsDetails(spec: ClassSpec): boolean {
   return spec.jobType !== "noop" || spec.hasPayload;
 }
 
-function startBatch(state: State, slots: readonly number[], notAfterMs: number): StartBatch {
+/** `definitions`: of each slot, where one is needed. */
+function startBatch(
+  state: State, slots: readonly number[], definitions: readonly (Definition | undefined)[], notAfterMs: number,
+): StartBatch {
   const { live } = state;
   const count = slots.length;
   const batch = {
@@ -365,7 +364,7 @@ function startBatch(state: State, slots: readonly number[], notAfterMs: number):
     batch.scheduledAtMs[i] = live.scheduledAtMs[slot] as number;
     batch.timeoutsMs[i] = spec.timeoutMs;
     batch.types[i] = type;
-    details.add(needsDetails(spec) ? pinned(state, slot) : undefined);
+    details.add(definitions[i]);
   }
   return { ...batch, details: details.take(state.idSpace) };
 }
