@@ -25,8 +25,8 @@ import { StateStore, stateName, stateOptions } from "../storage/state.ts";
 import type { StateStage } from "../storage/statestage.ts";
 import { Wheel } from "../wheel/wheel.ts";
 
-/** Parts of State.rebuild() and State.checkRows() in one turn: some ten milliseconds of work. */
-const PARTS_PER_TURN = 8;
+/** Parts of State.rebuild() and State.checkRows() in one turn: some milliseconds of work, 40 where memory is touched for the first time. */
+const PARTS_PER_TURN = 2;
 
 export type Stored<History> = {
   readonly log: RaftLog;
@@ -100,4 +100,5 @@ async function rebuildState(state: State, cold: ColdRows, wheel: Wheel, soon: So
   }
   while (wheel.advance(state.clockMs));
   await inTurns(state.rebuild(), PARTS_PER_TURN, soon);
+  while (wheel.advance(state.clockMs)) await new Promise<void>((resolve) => soon(resolve));
 }

@@ -15,7 +15,6 @@ import { specOf } from "./definition.ts";
 import { findDefinition } from "./definitionrows.ts";
 import type { Block } from "./definitionrows.ts";
 import type { SharedSchedule } from "./definition.ts";
-import { inDueOrder } from "./dueorder.ts";
 import { Departed } from "./departed.ts";
 import { EventLog } from "./eventlog.ts";
 import { HashSum } from "./hashsum.ts";
@@ -268,7 +267,10 @@ export class State {
     }
   }
 
-  /** Rebuilds everything derived after the rows, scalars and interned texts were laid back. Arms every timer. */
+  /**
+   * Rebuilds everything derived after the rows, scalars and interned texts were laid back. Arms every timer; where jobs were due already,
+   * time stands before the first of them then, and comes back to the clock by whoever moves it, in due order and in parts.
+   */
   *rebuild(): Parts {
     yield* this.rebuildJobs();
     this.rebuildLive();
@@ -291,10 +293,16 @@ export class State {
       for (let i = 0; i < used.length; i++) this.armUnlessLate(used[i] as number, late);
       yield;
     }
-    for (const job of inDueOrder(late, jobs.dueAtMs)) this.armJob(job);
+    let earliestMs = this.clockMs;
+    for (let i = 0; i < late.length; i++) earliestMs = Math.min(earliestMs, jobs.dueAtMs[late[i] as number] as number);
+    if (late.length > 0) this.timers.turnBack(earliestMs - 1);
+    for (let i = 0; i < late.length; i++) {
+      this.armJob(late[i] as number);
+      if (i % REBUILD_ROWS === 0) yield;
+    }
   }
 
-  /** Jobs that are due already are armed last, in due order, as the wheel would list them if time had passed. */
+  /** Jobs that are due already are armed last, when time stands before them. */
   private armUnlessLate(job: number, late: number[]): void {
     const due = this.jobs.dueAtMs[job] as number;
     if (due !== 0 && due <= this.clockMs) late.push(job);

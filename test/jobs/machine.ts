@@ -258,6 +258,7 @@ export class Machine {
     while (other.wheel.advance(state.clockMs));
     allAtOnce(other.state.checkRows());
     allAtOnce(other.state.rebuild());
+    while (other.wheel.advance(state.clockMs));
     other.clockMs = this.clockMs;
     return other;
   }
