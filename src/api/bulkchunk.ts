@@ -31,7 +31,7 @@ export type ReadChunk = {
   readonly batch: Uint8Array<ArrayBuffer> | undefined;
 };
 
-const checked = bodyCheck(newJob);
+const checked = bodyCheck(newJob, "the line");
 /** One for all chunks, each of which is read in one go. */
 const writer = new BulkWriter();
 

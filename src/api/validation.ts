@@ -25,22 +25,22 @@ function isEmpty(value: unknown): boolean {
   return true;
 }
 
-/** Returns a body as it is, or throws an InputError. */
-export function bodyCheck<Schema extends TSchema>(schema: Schema): (value: unknown) => Static<Schema> {
+/** Returns a body as it is, or throws an InputError, in which it is called `what`. */
+export function bodyCheck<Schema extends TSchema>(schema: Schema, what: string): (value: unknown) => Static<Schema> {
   const compiled = Compile(schema);
   return (value) => {
     if (compiled.Check(value)) return value;
-    throw inputError(compiled.Errors(value), true);
+    throw inputError(compiled.Errors(value), true, what);
   };
 }
 
 type SchemaError = ReturnType<ReturnType<typeof Compile>["Errors"]>[number];
 
 /** Says each wrong field once. A field that only a later version knows is a request that cannot be done, not a malformed one. */
-function inputError(found: readonly SchemaError[], isBody: boolean): InputError {
+function inputError(found: readonly SchemaError[], isBody: boolean, what = isBody ? "the body" : "the query"): InputError {
   const errors = new Map<string, FieldError>();
   for (const each of found) {
-    for (const error of fieldErrors(each)) if (!errors.has(error.field)) errors.set(error.field, error);
+    for (const error of fieldErrors(each, what)) if (!errors.has(error.field)) errors.set(error.field, error);
   }
   const all = [...errors.values()];
   const later = isBody ? all.filter(({ field }) => laterFields.has(field)) : [];
@@ -48,7 +48,7 @@ function inputError(found: readonly SchemaError[], isBody: boolean): InputError 
   return new InputError("unprocessable", later.map(({ field }) => ({ field, detail: `${field}: not supported by this version` })));
 }
 
-function fieldErrors(error: SchemaError): FieldError[] {
+function fieldErrors(error: SchemaError, what: string): FieldError[] {
   const at = error.instancePath.slice(1).split("/").filter((part) => part !== "").join(".");
   const inner = (name: string): string => (at === "" ? name : `${at}.${name}`);
   if (error.keyword === "required") {
@@ -58,7 +58,7 @@ function fieldErrors(error: SchemaError): FieldError[] {
     return error.params.additionalProperties.map((name) => ({ field: inner(name), detail: `${inner(name)}: there is no such field` }));
   }
   if (error.keyword === "boolean") return [];
-  return [{ field: at, detail: at === "" ? `the body ${error.message}` : `${at}: ${messageFor(error)}` }];
+  return [{ field: at, detail: at === "" ? `${what} ${error.message}` : `${at}: ${messageFor(error)}` }];
 }
 
 function messageFor(error: SchemaError): string {

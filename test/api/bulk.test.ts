@@ -1,6 +1,7 @@
 // Lists of jobs: each line is treated as POST /jobs would treat it, and what is said of it holds, whatever breaks off.
 
 import assert from "node:assert/strict";
+import diagnostics from "node:diagnostics_channel";
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
@@ -100,6 +101,12 @@ test("only what was refused is told when only that is asked for; lines are count
   const answer = await send(api, [...jobs(2), "x"].join("\n"), "?results=errors&cursor=1000");
   assert.deepEqual(answer.map(({ line, cursor }) => line ?? cursor), [1003, "1003", "1003"]);
   assert.deepEqual(await send(api, "\n"), await send(api, "\n", "?results=errors"));
+});
+
+test("a line that is no object is called a line", async () => {
+  const { api } = await face();
+  const answer = await send(api, "[]\n7\nnull", "?results=errors");
+  assert.deepEqual(answer.slice(0, 3).map(({ error }) => error?.message), Array.from({ length: 3 }, () => "the line must be object"));
 });
 
 describe("a line is treated as the same body alone", () => {
@@ -303,6 +310,33 @@ test("a sender that is silent is given up, and told what was done", async (t) =>
   await until("it is read on for a moment", () => system.timersLeft === 1);
   system.advance(limits.bulkLingerMs);
   await once(socket, "close");
+});
+
+test("a list may take longer than a request may, but nothing else may on its connection", async (t) => {
+  const { api, backend } = await face();
+  t.after(() => api.close());
+  const requests: { readonly server: NodeJS.EventEmitter; readonly socket: Socket }[] = [];
+  const heed = (request: unknown): void => void requests.push(request as (typeof requests)[number]);
+  diagnostics.subscribe("http.server.request.start", heed);
+  t.after(() => diagnostics.unsubscribe("http.server.request.start", heed));
+  // As Node does when the time of a request is over, which only real time would bring about.
+  const timeIsOver = ({ server, socket } = requests.at(-1) as (typeof requests)[number]): void => {
+    server.emit("clientError", Object.assign(new Error("too slow"), { code: "ERR_HTTP_REQUEST_TIMEOUT" }), socket);
+  };
+  const url = await api.listen();
+  const list = `${jobs(1).join("\n")}\n`;
+  const { socket, heard } = await open(t, url, 2 * list.length);
+  socket.write(list);
+  await until("the list has begun", () => requests.length === 1);
+  timeIsOver();
+  socket.write(list);
+  await until("it is done to its end", () => heard().endsWith("\r\n0\r\n\r\n"));
+  assert.match(heard(), /"done":true/);
+  assert.match(heard(), /^HTTP\/1.1 200 /);
+  assert.equal(backend.jobs.size, 1);
+  timeIsOver();
+  await once(socket, "close");
+  assert.match(heard(), /HTTP\/1.1 400 Bad Request/, "the next request on its connection has the time of any other");
 });
 
 test("a sender may send all before it reads; one that never reads is given up", async (t) => {

@@ -1,7 +1,9 @@
 // A cluster with the certificates of `pawl cluster certs`, and a node whose certificate comes from another authority.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { connect } from "node:http2";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
@@ -47,6 +49,44 @@ test("three nodes with certificates of one authority form a cluster and run a jo
   await client.jobs.submit({ job_id: "once", job_type: "noop", schedule_time: new Date().toISOString() });
   await until("the job is done", 10_000, async () => (await client.jobs.get("once")).status === "completed");
   await assert.rejects(fetch(`${cluster.nodes[0]?.api}/readyz`), /fetch failed/, "nothing is said without TLS");
+});
+
+/** What a node says to a list that comes over HTTP/2 in two pieces. */
+async function listOverHttp2(node: RealNode, certificates: string, pieces: readonly string[]): Promise<string> {
+  const session = connect(node.api.replace("http:", "https:"), { ca: readFileSync(join(certificates, "a", "ca.pem"), "utf8") });
+  const stream = session.request({
+    ":method": "POST", ":path": "/api/v1/jobs/batch?results=errors",
+    authorization: `Bearer ${TOKEN}`, "content-type": "application/x-ndjson",
+  });
+  const answered = once(stream, "response");
+  for (const piece of pieces) stream.write(piece);
+  stream.end();
+  const [headers] = (await answered) as [{ readonly ":status"?: number }];
+  assert.equal(headers[":status"], 200);
+  const said = (await stream.setEncoding("utf8").toArray()).join("");
+  session.close();
+  return said;
+}
+
+test("a list of jobs comes over HTTP/2, and over HTTP/1.1 with TLS", async (t) => {
+  const cluster = await layOut(t, ["a"]);
+  const certificates = await withCertificates(cluster);
+  const [a] = cluster.nodes;
+  assert.ok(a);
+  const client = secureClient(t, [a], certificates);
+  a.start();
+  await until("it leads itself", 30_000, async () => (await healthyMembers(client)) === 1);
+  const base = { job_type: "noop", schedule_time: "2040-01-01T00:00:00Z", description: "x".repeat(300) };
+  const job = (id: number) => ({ ...base, job_id: `job-${id}` });
+  const lines = Array.from({ length: 3000 }, (_, id) => JSON.stringify(job(id)));
+  const said = await listOverHttp2(a, certificates, [`${lines.slice(0, 1700).join("\n")}\n`, `oops\n${lines.slice(1700).join("\n")}\n`]);
+  const last = JSON.parse(said.trim().split("\n").at(-1) ?? "") as unknown;
+  assert.deepEqual(last, { done: true, cursor: "3001", submitted: 3000, refused: 1 });
+  assert.match(said, /\{"line":1701,"error":\{"code":"invalid"/);
+  let submitted = 0;
+  for await (const progress of client.jobs.import([1, 2, 3].map((id) => job(10_000 + id)))) submitted += progress.submitted;
+  assert.equal(submitted, 3);
+  assert.equal((await client.jobs.get("job-2999")).status, "scheduled");
 });
 
 test("a node with a certificate of another authority does not join", async (t) => {
