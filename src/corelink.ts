@@ -168,6 +168,7 @@ export class CoreLink {
 
   backend(parts: BackendParts): Backend {
     const { executors, self, clusterName, version, faceMetrics } = parts;
+    const jobTypes = [...executors.keys()];
     return {
       change: (change, origin) => this.change(change, origin),
       bulk: (batch, origin) => this.bulk(batch, origin),
@@ -185,7 +186,7 @@ export class CoreLink {
         reason: this.stopping ? "stopping" : this.standing.reason,
       }),
       metrics: async () => (await this.coreMetrics()) + (await faceMetrics()),
-      jobTypes: () => [...executors.keys()],
+      jobTypes: () => jobTypes,
       validatePayload: (jobType, payload) => executors.get(jobType)?.validate(payload),
       memberApi: () => ({ selfId: self, clusterName, version }),
     };

@@ -140,8 +140,8 @@ function scheduleOf(body: { schedule_time?: string; schedule?: ScheduleBody }, n
 
 /** Throws invalid or unprocessable with a field that starts with "schedule". */
 export function scheduleSpecOf(body: ScheduleBody): ScheduleSpec {
-  const kinds = [body.cron, body.every, body.at].filter((kind) => kind !== undefined);
-  if (kinds.length !== 1) throw refused("schedule", "a schedule has exactly one of cron, every and at");
+  const kinds = Number(body.cron !== undefined) + Number(body.every !== undefined) + Number(body.at !== undefined);
+  if (kinds !== 1) throw refused("schedule", "a schedule has exactly one of cron, every and at");
   if (body.cron === undefined && (body.timezone !== undefined || body.dst !== undefined)) {
     throw refused(body.timezone === undefined ? "schedule.dst" : "schedule.timezone", "only a cron schedule has a time zone");
   }
