@@ -1,6 +1,6 @@
 // Owns: how long the core threads' loops are kept waiting by each of the things that could keep them: a bulk load, a large listing, many
 // jobs in one slot of the wheel that cascade and are due at once, the peak rate with its checkpoints. A day that is dropped from the
-// history is bench/history.ts's, ten million schedules are bench/scale.ts's.
+// history is bench/history.ts's, a day of the wheel with its cascades bench/wheel.ts's, ten million schedules are bench/scale.ts's.
 
 import { setTimeout as wait } from "node:timers/promises";
 import { load } from "./bulkload.ts";
