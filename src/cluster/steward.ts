@@ -51,6 +51,8 @@ export class Steward implements Vitals {
   isCaughtUp(id: string): boolean {
     const peer = this.peers.find((each) => each.id === id);
     if (peer === undefined || peer.state !== "replicate" || !this.isHealthy(id)) return false;
+    // A late acknowledgement of what it held before it was demoted, or lost its data, says nothing of what it holds now.
+    if (!peer.hasAnswered) return false;
     // An empty log refuses its vote, so that two such voters could elect nobody.
     return peer.match > 0 && peer.match + limits.caughtUpEntries >= this.raft.status().commit;
   }

@@ -150,7 +150,7 @@ export class Core {
     for (const id of this.others) {
       const learner = !this.otherVoters.includes(id);
       const before = kept.get(id);
-      const fresh = (): Progress => new Progress(id, before?.next ?? this.log.lastIndex + 1, learner, this.nowMs);
+      const fresh = (): Progress => new Progress(id, before?.next ?? this.log.lastIndex + 1, learner, this.nowMs, this.round);
       this.progress.set(id, before?.learner === learner ? before : fresh());
     }
     this.peers = [...this.progress.values()];

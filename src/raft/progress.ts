@@ -32,9 +32,11 @@ export class Progress {
   private floorRound = 0;
   private floorMatch = 0;
   private floorSet = false;
+  private readonly sinceRound: number;
 
-  /** `nowMs` is when it became a peer: until it can have been heard, it counts as heard then. */
-  constructor(id: NodeId, next: number, learner: boolean, nowMs: number) {
+  /** `nowMs` is when it became a peer, after the heartbeat `sinceRound`: until it can have been heard, it counts as heard then. */
+  constructor(id: NodeId, next: number, learner: boolean, nowMs: number, sinceRound: number) {
+    this.sinceRound = sinceRound;
     this.id = id;
     this.next = next;
     this.learner = learner;
@@ -151,6 +153,7 @@ export class Progress {
   /** `sinceMs` tells from when on it must have been heard to count as active. */
   status(sinceMs: number): PeerStatus {
     const { id, match, next, state, learner } = this;
-    return { id, match, next, state, inFlight: this.inFlight.length, recentActive: this.heardAtMs > sinceMs, learner };
+    const hasAnswered = this.answeredRound > this.sinceRound;
+    return { id, match, next, state, inFlight: this.inFlight.length, recentActive: this.heardAtMs > sinceMs, hasAnswered, learner };
   }
 }

@@ -155,6 +155,8 @@ export type PeerStatus = {
   readonly inFlight: number;
   /** Heard within an election timeout. */
   readonly recentActive: boolean;
+  /** A heartbeat that was sent since it is what it is, a voter or a learner: what is heard of it is not of an earlier life alone. */
+  readonly hasAnswered: boolean;
   readonly learner: boolean;
 };
 

@@ -6,7 +6,7 @@ import { Contact } from "../../src/cluster/contact.ts";
 import type { PeerStatus } from "../../src/raft/types.ts";
 
 function leading(...ids: string[]): { role: "leader"; peers: PeerStatus[] } {
-  const more = { match: 0, next: 1, state: "replicate" as const, inFlight: 0, recentActive: true };
+  const more = { match: 0, next: 1, state: "replicate" as const, inFlight: 0, recentActive: true, hasAnswered: true };
   const peers = ids.map((id) => ({ id, ...more, learner: false }));
   return { role: "leader", peers: [...peers, { id: "learner", ...more, learner: true }] };
 }

@@ -175,6 +175,11 @@ export const leading: readonly Mutant[] = [
     find: "      if (this.queueing[priority] !== 0) this.mayStart = false;\n",
     put: "",
   }),
+  mutant("H8", "a late acknowledgement of an earlier life brings a member its vote back", "test/raft/membership.test.ts", {
+    file: "src/raft/core.ts",
+    find: "learner, this.nowMs, this.round);",
+    put: "learner, this.nowMs, 0);",
+  }),
   mutant("H13d", "a clock that is years ahead drops all history", plannerRetention, {
     file: "src/planner/retention.ts",
     find: "Math.max(oldestDay, state.historyFromDay) + limits.historyDaysPerDropMax",

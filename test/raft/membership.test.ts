@@ -9,7 +9,7 @@ import { limits } from "../../src/limits.ts";
 import { decodeMembership, encodeMembership, isJoint, isWellFormed } from "../../src/raft/membership.ts";
 import { Memberships, nobody, stepTowards, withoutLeft } from "../../src/raft/membership.ts";
 import { tally } from "../../src/raft/quorum.ts";
-import type { Entry, Membership, MembershipTarget, NodeId } from "../../src/raft/types.ts";
+import type { Entry, Membership, MembershipTarget, NodeId, PeerStatus } from "../../src/raft/types.ts";
 import { SimCluster } from "./cluster.ts";
 
 const seed = 20_261_121;
@@ -158,4 +158,25 @@ test("the slowest healthy match is that of the members that are heard and stream
     ["3", false, true],
     ["4", true, false],
   ]);
+});
+
+test("a member that was demoted has answered only when it answers a heartbeat of after that: a late acknowledgement is of before", () => {
+  const made = new SimCluster({ voters: [["1", "2", "3"]], learners: [] }, 3);
+  for (const id of ["1", "2", "3"]) made.start(id);
+  made.run(5_000);
+  const [leader] = made.leaders();
+  assert.ok(leader);
+  const [away, other] = ["1", "2", "3"].filter((id) => id !== leader.id) as [string, string];
+  made.crash(away, true);
+  leader.core.changeMembership({ voters: [leader.id, other], learners: [away], places: new Map() }, leader.nowMs);
+  made.run(500);
+  const { term, match } = { ...leader.core.status(), match: 2 };
+  const peer = (): PeerStatus => leader.core.status().peers.find(({ id }) => id === away) as PeerStatus;
+  assert.deepEqual([peer().learner, peer().match, peer().hasAnswered], [true, 0, false]);
+  leader.core.step(away, { kind: "append_reply", term, accepted: true, match, hintIndex: 0, hintTerm: 0 }, leader.nowMs);
+  leader.core.step(away, { kind: "heartbeat_reply", term, round: 1, lastIndex: match, commit: 0 }, leader.nowMs);
+  assert.deepEqual([peer().match, peer().hasAnswered], [match, false]);
+  made.start(away);
+  made.run(1_000);
+  assert.equal(peer().hasAnswered, true);
 });
