@@ -14,7 +14,8 @@ const ids = ["a", "b", "c", "d", "e"];
 const places = new Map(ids.map((id, at) => [id, encodePlace({ peer: `10.0.0.${at}:7600`, api: `10.0.0.${at}:7500` })]));
 
 function peer(id: string, more: Partial<PeerStatus>): PeerStatus {
-  return { id, match: COMMIT, next: COMMIT + 1, state: "replicate", inFlight: 0, recentActive: true, hasAnswered: true, learner: false, ...more };
+  const well = { state: "replicate", inFlight: 0, recentActive: true, hasAnswered: true, learner: false } as const;
+  return { id, match: COMMIT, next: COMMIT + 1, ...well, ...more };
 }
 
 function views(status: Partial<RaftStatus>, more: Partial<ViewParts> = {}): MemberView[] {
