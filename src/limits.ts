@@ -88,10 +88,10 @@ export const limits = {
   /** More changes wait for the next entry. */
   entryChangesMaxBytes: 512 * KIB,
   entryChangesMinBytes: 64 * KIB,
-  /** What applying one entry, which is one turn of the loop, may cost the leader: items and changes become fewer until it is so. */
-  entryApplyMs: 12,
+  /** What the planned items of an entry may cost the leader to apply, and as much its results: they become fewer until it is so. */
+  entryApplyMs: 6,
   /** Entries that are applied in one turn, one at least. */
-  applySliceMs: 10,
+  applySliceMs: 5,
   entryPaceMinMs: 2,
   entryPaceBusyMs: 10,
   entryBusyItemsPerSecond: 5_000,

@@ -12,6 +12,8 @@ const WEIGHT = 0.25;
 /** One pause of the machine says as much as an entry that costs three times what was expected. */
 const SURPRISE_MAX = 2;
 const TOLD_MIN_MS = 0.5;
+/** Of an entry with as many results as planned items, or with as many bytes of changes as it may have. */
+const FULL_MS = 2 * limits.entryApplyMs;
 
 export class EntryCost {
   private mostItems: number = limits.entryItemsMax;
@@ -29,8 +31,8 @@ export class EntryCost {
 
   /** An entry with so many items, and so many bytes of changes, took so long to apply here (E2). */
   applied(items: number, changeBytes: number, tookMs: number): void {
-    const itemsMs = (items / this.mostItems) * limits.entryApplyMs;
-    const bytesMs = (changeBytes / this.mostBytes) * limits.entryApplyMs;
+    const itemsMs = (items / (2 * this.mostItems)) * FULL_MS;
+    const bytesMs = (changeBytes / this.mostBytes) * FULL_MS;
     const expectedMs = itemsMs + bytesMs;
     if (expectedMs < TOLD_MIN_MS) return;
     const surprise = Math.min(SURPRISE_MAX, tookMs / expectedMs - 1);

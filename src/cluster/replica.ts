@@ -69,6 +69,7 @@ export class Replica {
   private confirming = false;
   private readonly riding: RidingResults;
   private expiryDueMs = 0;
+  private appliedInTurn = 0;
 
   constructor(parts: ReplicaParts, events: ReplicaEvents) {
     this.parts = parts;
@@ -312,8 +313,10 @@ export class Replica {
   private applyCommitted(nowMs: number): void {
     const { commit } = this.raft.status();
     if (this.state.appliedIndex >= commit) return;
+    const untilMs = nowMs + limits.applySliceMs;
+    if (this.appliedInTurn === this.stats.turns && this.parts.system.monotonicMs() >= untilMs) return this.wake();
+    this.appliedInTurn = this.stats.turns;
     const entries = this.raft.entriesToApply(this.state.appliedIndex + 1, commit, APPLY_PER_TURN_MAX_BYTES);
-    const untilMs = this.parts.system.monotonicMs() + limits.applySliceMs;
     for (const entry of entries) if (this.applyOne(entry, nowMs) >= untilMs) break;
     this.raft.applied(this.state.appliedIndex);
     this.reads.applied(this.state.appliedIndex);
