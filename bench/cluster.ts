@@ -10,12 +10,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { say } from "./figure.ts";
 import { freePorts } from "./ports.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const TOKEN = "benchmark-token-of-this-run-alone";
 const READY_MAX_MS = 120_000;
 const STOP_MAX_MS = 30_000;
+const LOG_TOLD_CHARS = 2_000;
 
 export type BenchNode = {
   readonly id: string;
@@ -161,6 +163,10 @@ function startNode(
   });
   child.stdin?.on("error", () => undefined);
   closeSync(out);
+  child.once("exit", (code, signal) => {
+    if (code === 0 || signal === "SIGKILL" || signal === "SIGTERM") return;
+    say(`${id} ended by itself (${code ?? signal}): ${readFileSync(log, "utf8").slice(-LOG_TOLD_CHARS)}`);
+  });
   return { id, api, log, child, atMs, wallMs };
 }
 
@@ -173,7 +179,7 @@ function votingMs({ log, wallMs }: Started): number {
 
 async function ready({ id, api, log, child, atMs }: Started): Promise<BenchNode> {
   while (performance.now() - atMs < READY_MAX_MS) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${id} ended: ${readFileSync(log, "utf8").slice(-2000)}`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${id} ended: ${readFileSync(log, "utf8").slice(-LOG_TOLD_CHARS)}`);
     const answered = await fetch(`${api}/readyz`).then(
       async (response) => response.body?.cancel().then(() => response.ok),
       () => false,
@@ -181,7 +187,7 @@ async function ready({ id, api, log, child, atMs }: Started): Promise<BenchNode>
     if (answered === true) return { id, api, pid: child.pid ?? 0, readyMs: performance.now() - atMs };
     await wait(5);
   }
-  throw new Error(`${id} is not ready after ${READY_MAX_MS} ms: ${readFileSync(log, "utf8").slice(-2000)}`);
+  throw new Error(`${id} is not ready after ${READY_MAX_MS} ms: ${readFileSync(log, "utf8").slice(-LOG_TOLD_CHARS)}`);
 }
 
 async function stopAll(folder: string, started: readonly Started[]): Promise<void> {

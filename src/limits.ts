@@ -76,7 +76,9 @@ export const limits = {
   electionTimeoutMs: 1_000,
   appendsInFlightMax: 6,
   appendMaxBytes: MIB,
-  entryMaxBytes: 2 * MIB,
+  /** The parts of an entry are bounded each: callers' changes with the last of them, results, planned items. */
+  entryMaxBytes: 3 * MIB,
+  entryResultsMaxBytes: 512 * KIB,
   uncommittedMaxBytes: 32 * MIB,
   logCacheMaxBytes: 16 * MIB,
   readsWaitingMax: 10_000,
@@ -85,6 +87,7 @@ export const limits = {
   /** Planned items, and as many results beside them. More and larger entries on their way only make each turn of the loop longer. */
   entryItemsMax: 1536,
   entryItemsMin: 128,
+  planItemMaxBytes: 128,
   /** More changes wait for the next entry. */
   entryChangesMaxBytes: 512 * KIB,
   entryChangesMinBytes: 64 * KIB,
@@ -289,6 +292,8 @@ export const limits = {
   // Lists of jobs, on their way in.
   bulkChunkLinesMax: 512,
   bulkChunkMaxBytes: 256 * KIB,
+  /** What is stored of one, at most: a number like 1e20 takes that much more as digits. */
+  bulkChunkGrowthMax: 5,
   bulkChunksInFlightMax: 8,
   bulkLinesMax: 102_400,
   bulkBodyMaxBytes: 64 * MIB,
@@ -336,6 +341,10 @@ export function checkLimits(): void {
   assert(limits.electionTimeoutMs >= 5 * limits.heartbeatMs, "several heartbeats must fit into an election timeout");
   assert(limits.payloadMaxBytes < limits.bodyMaxBytes && limits.bodyMaxBytes < limits.entryMaxBytes, "a body must fit into an entry");
   assert(limits.entryMaxBytes + MIB < limits.frameMaxBytes, "an entry must fit into a frame");
+  const changeBytes = Math.max(limits.bodyMaxBytes, limits.bulkChunkGrowthMax * limits.bulkChunkMaxBytes);
+  const plannedBytes = limits.entryItemsMax * limits.planItemMaxBytes;
+  const otherBytes = limits.entryResultsMaxBytes + plannedBytes;
+  assert(limits.entryChangesMaxBytes + changeBytes + otherBytes < limits.entryMaxBytes, "the parts of an entry fit into it");
   assert(limits.entryItemsMin < limits.entryItemsMax, "entries have room to shrink");
   assert(limits.entryChangesMinBytes < limits.entryChangesMaxBytes, "entries have room to shrink");
   assert(limits.entriesInFlightUsual <= limits.entriesInFlightMax, "what is usual is allowed");

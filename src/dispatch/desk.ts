@@ -22,9 +22,8 @@ export interface DeskIo {
 type Lease = { heardAtMs: number; beatAtMs: number };
 type Lot = { readonly items: Uint8Array; readonly count: number };
 
-/** An entry has results of at most so many bytes, in lots of which each is smaller by far. */
-const RESULTS_MAX_BYTES = limits.appendMaxBytes / 2;
-const LOT_MAX_BYTES = RESULTS_MAX_BYTES / 4;
+/** A lot is smaller by far than what an entry may have of results. */
+const LOT_MAX_BYTES = limits.entryResultsMaxBytes / 4;
 type Reconciliation = { readonly node: string; askedAtMs: number };
 
 export class LeaderDesk {
@@ -194,7 +193,7 @@ export class LeaderDesk {
     this.pack();
     let [lots, count, bytes] = [0, 0, 0];
     for (const lot of this.packed) {
-      if (lots > 0 && (count + lot.count > most || bytes + lot.items.length > RESULTS_MAX_BYTES)) break;
+      if (lots > 0 && (count + lot.count > most || bytes + lot.items.length > limits.entryResultsMaxBytes)) break;
       lots++;
       count += lot.count;
       bytes += lot.items.length;
