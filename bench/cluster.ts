@@ -165,7 +165,7 @@ function startNode(
   closeSync(out);
   child.once("exit", (code, signal) => {
     if (code === 0 || signal === "SIGKILL" || signal === "SIGTERM") return;
-    say(`${id} ended by itself (${code ?? signal}): ${readFileSync(log, "utf8").slice(-LOG_TOLD_CHARS)}`);
+    say(`${id} ended by itself (${code ?? signal}): ${endOf(log)}`);
   });
   return { id, api, log, child, atMs, wallMs };
 }
@@ -179,7 +179,7 @@ function votingMs({ log, wallMs }: Started): number {
 
 async function ready({ id, api, log, child, atMs }: Started): Promise<BenchNode> {
   while (performance.now() - atMs < READY_MAX_MS) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${id} ended: ${readFileSync(log, "utf8").slice(-LOG_TOLD_CHARS)}`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${id} ended: ${endOf(log)}`);
     const answered = await fetch(`${api}/readyz`).then(
       async (response) => response.body?.cancel().then(() => response.ok),
       () => false,
@@ -187,7 +187,11 @@ async function ready({ id, api, log, child, atMs }: Started): Promise<BenchNode>
     if (answered === true) return { id, api, pid: child.pid ?? 0, readyMs: performance.now() - atMs };
     await wait(5);
   }
-  throw new Error(`${id} is not ready after ${READY_MAX_MS} ms: ${readFileSync(log, "utf8").slice(-LOG_TOLD_CHARS)}`);
+  throw new Error(`${id} is not ready after ${READY_MAX_MS} ms: ${endOf(log)}`);
+}
+
+function endOf(log: string): string {
+  return readFileSync(log, "utf8").slice(-LOG_TOLD_CHARS);
 }
 
 async function stopAll(folder: string, started: readonly Started[]): Promise<void> {
