@@ -1,7 +1,9 @@
 // Owns: the leader's side of the nodes as workers: leases, joins, results on their way into the log, and settling after a failover
 // what the sessions hold. All of it is the leader's memory: made at election, dropped at step-down.
 // (D1) A lease counts monotonic time in which this leader ran without a gap; an election or a gap of the loop starts all afresh (H7).
-// (D2) A result is proposed whatever its verdict will be: its entry is the acknowledgement (H6f).
+// (D2) A result is proposed whatever its verdict will be: its entry is the acknowledgement (H6f). It is taken once while it waits or is on
+//      its way: of an attempt that still runs as far as is applied, copies are dropped. In a burst all slots have results that wait for
+//      seconds, and nodes send again what waits for two: the copies took half of each entry, and freed slots that were free already.
 // (D3) After an election each live session is asked what it holds once it has applied the leader's first entry: what it neither holds
 //      nor has finished, of tokens given before that entry, was never started (H6c).
 // (D4) Only beats heard by this leader make a session usable for new starts; a session that is silent keeps what it runs.
@@ -44,6 +46,8 @@ export class LeaderDesk {
   private packedCount = 0;
   private results = new ResultWriter();
   private lastTickMs: number;
+  /** By live row: the token whose result was taken (D2). Rows are used again, tokens are not. */
+  private readonly taken: Float64Array;
 
   constructor(state: State, term: number, nowMs: number, io: DeskIo) {
     this.state = state;
@@ -51,6 +55,7 @@ export class LeaderDesk {
     this.term = term;
     this.firstIndex = state.appliedIndex;
     this.tokenAtStart = state.tokenCounter;
+    this.taken = new Float64Array(state.live.token.length);
     this.lastTickMs = nowMs;
     for (const node of state.nodes.rows) {
       if (node.session === 0) continue;
@@ -114,9 +119,12 @@ export class LeaderDesk {
     if (this.resultsWaiting >= limits.resultsWaitingMax) return;
     const item = new ResultCursor(items);
     while (item.next()) {
+      const slot = live.find(item.sequence);
+      const runs = slot !== 0 && live.token[slot] === item.token;
+      if (runs && this.taken[slot] === item.token) continue;
+      if (runs) this.taken[slot] = item.token;
       const failed = item.outcome === resultOutcome.failed || item.outcome === resultOutcome.timeout;
-      const slot = failed ? live.find(item.sequence) : 0;
-      const retryAtMs = slot !== 0 && live.token[slot] === item.token ? this.io.retryAt(slot, nowMs) : 0;
+      const retryAtMs = runs && failed ? this.io.retryAt(slot, nowMs) : 0;
       this.addResult(item.sequence, item.token, item.outcome, item.startAtMs, item.endAtMs, retryAtMs, item.error);
     }
   }

@@ -306,6 +306,28 @@ describe("results", () => {
     assert.ok(leader.desk.resultsWaiting > limits.resultsWaitingMax, "there is room again");
   });
 
+  test("a result is taken once while it waits or is on its way; of another attempt, and of one that is over, again", () => {
+    const leader = new Leader();
+    const session = leader.open("a");
+    const slot = leader.run("job", session);
+    const send = (token: number): void => {
+      const writer = new ResultWriter();
+      const sequence = leader.machine.state.live.sequence[slot] as number;
+      writer.add(sequence, token, resultOutcome.completed, NOON, NOON, 0, "");
+      leader.receive("a", { kind: "results", session, items: writer.take() });
+    };
+    const token = leader.token(slot);
+    send(token);
+    send(token);
+    assert.deepEqual(leader.results(), [[token, resultOutcome.completed]]);
+    send(token);
+    assert.deepEqual(leader.results(), [], "it is on its way");
+    leader.machine.state.live.token[slot] = token + 1;
+    send(token + 1);
+    send(token);
+    assert.deepEqual(leader.results(), [[token + 1, resultOutcome.completed], [token, resultOutcome.completed]]);
+  });
+
   test("a failure is given the time of its next attempt if its token is the newest", () => {
     const leader = new Leader();
     const session = leader.open("a");

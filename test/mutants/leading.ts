@@ -180,6 +180,11 @@ export const leading: readonly Mutant[] = [
     find: "learner, this.nowMs, this.round);",
     put: "learner, this.nowMs, 0);",
   }),
+  mutant("H6f", "copies of a result that waits are taken too", "test/dispatch/desk.test.ts", {
+    file: "src/dispatch/desk.ts",
+    find: "      if (runs && this.taken[slot] === item.token) continue;\n",
+    put: "",
+  }),
   mutant("H13d", "a clock that is years ahead drops all history", plannerRetention, {
     file: "src/planner/retention.ts",
     find: "Math.max(oldestDay, state.historyFromDay) + limits.historyDaysPerDropMax",
