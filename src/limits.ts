@@ -342,7 +342,7 @@ export function checkLimits(): void {
   assert(limits.payloadMaxBytes < limits.bodyMaxBytes && limits.bodyMaxBytes < limits.entryMaxBytes, "a body must fit into an entry");
   assert(limits.entryMaxBytes + MIB < limits.frameMaxBytes, "an entry must fit into a frame");
   const changeBytes = Math.max(limits.bodyMaxBytes, limits.bulkChunkGrowthMax * limits.bulkChunkMaxBytes);
-  const plannedBytes = limits.entryItemsMax * limits.planItemMaxBytes;
+  const plannedBytes = 2 * limits.entryItemsMax * limits.planItemMaxBytes;
   const otherBytes = limits.entryResultsMaxBytes + plannedBytes;
   assert(limits.entryChangesMaxBytes + changeBytes + otherBytes < limits.entryMaxBytes, "the parts of an entry fit into it");
   assert(limits.entryItemsMin < limits.entryItemsMax, "entries have room to shrink");

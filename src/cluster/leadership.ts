@@ -256,9 +256,11 @@ export class Leadership {
     const planned = reading.trusted ? this.plan(out, reading.nowMs, nowMs, most, results) : undefined;
     const data = out.bytes.copy();
     if (out.commands === 0) return undefined;
-    const planItems = resultCount + (planned?.count ?? 0);
-    const isFull = (planned?.count ?? 0) >= most || this.waiting > 0;
-    const items = planItems + out.commands;
+    const count = planned?.count ?? 0;
+    // To be queued costs next to nothing.
+    const planItems = resultCount + count - (planned?.queueing.reduce((sum, each) => sum + each, 0) ?? 0);
+    const isFull = count >= most || this.waiting > 0;
+    const items = resultCount + count + out.commands;
     return { data, clockMs: reading.nowMs, changes: out.changes, commands, results, planned, items, planItems, changeBytes, isFull };
   }
 

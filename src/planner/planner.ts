@@ -9,6 +9,8 @@
 //      since no slot at all was free, is in no lane until it is applied: nothing that is behind it starts before.
 // (P5) A lane is read to its end before it is read again, however many of its items can not be placed: none starves behind them. What
 //      was passed over is looked at again after a while, since slots, tags and deadlines change without a word to the planner.
+// (P6) What must be queued lest it count as missed has room of its own in each entry, however few starts one holds: a million due times
+//      that wait for slots become rows within half of their misfire window.
 
 import { placeable } from "../jobs/executions.ts";
 import { PlanWriter, ResultCursor, ResultWriter, resultOutcome } from "../jobs/items.ts";
@@ -66,6 +68,8 @@ export class Planner {
   private readonly queueing = new Uint32Array(PRIORITIES);
   private toQueue = new Uint32Array(PRIORITIES);
   private mayStart = true;
+  /** Only what must be queued is planned now (P6). */
+  private onlyMust = false;
   private rereadAtMs = Number.NEGATIVE_INFINITY;
   private sessions: NodeRow[] = [];
   private turn = 0;
@@ -110,7 +114,17 @@ export class Planner {
       if (this.queueing[priority] !== 0) this.mayStart = false;
       left = this.planLane(lane.jobs + priority, nowMs, left);
     }
+    this.queueLate(nowMs);
     return this.finish();
+  }
+
+  /** (P6) */
+  private queueLate(nowMs: number): void {
+    this.mayStart = false;
+    this.onlyMust = true;
+    let left: number = limits.entryItemsMax;
+    for (let priority = 0; priority < PRIORITIES && left > 0; priority++) left = this.planLane(lane.jobs + priority, nowMs, left);
+    this.onlyMust = false;
   }
 
   /** An entry's items are applied or will never be: what is still due of them is found again (P1). */
@@ -304,7 +318,13 @@ export class Planner {
    */
   private isToQueue(lateMs: number, spec: ClassSpec): boolean {
     if (lateMs >= spec.misfire.withinMs / 2) return true;
-    return lateMs >= limits.queueAfterMs && (this.state.live.counts[liveState.queued] as number) < limits.queuedEarlyMax;
+    return !this.onlyMust && lateMs >= limits.queueAfterMs && (this.state.live.counts[liveState.queued] as number) < limits.queuedEarlyMax;
+  }
+
+  private placeOrQueue(job: number, spec: ClassSpec): number {
+    const session = this.place(spec);
+    if (session === 0 && this.isFull) this.countQueueing(job);
+    return session;
   }
 
   private countQueueing(job: number): void {
@@ -318,7 +338,7 @@ export class Planner {
   }
 
   private planMisfire(job: number, dueMs: number, nowMs: number, spec: ClassSpec): number {
-    const written = misfireItems(this.state, this.book, this.writer, job, dueMs, nowMs, spec, () => this.place(spec));
+    const written = misfireItems(this.state, this.book, this.writer, job, dueMs, nowMs, spec, () => this.placeOrQueue(job, spec));
     this.note(job, dueMs);
     return written;
   }

@@ -41,7 +41,7 @@ function complete({ machine }: Leader, left: number): void {
 }
 
 /** Plans, with two entries on their way at a time, and completes until nothing is due. Priorities and due times in the order of starts. */
-function drain(leader: Leader, each: (step: number) => void): Started[] {
+function drain(leader: Leader, each: (step: number) => void, most?: number, stepMs = 10): Started[] {
   const { state } = leader.machine;
   const started: Started[] = [];
   state.watcher = {
@@ -53,12 +53,12 @@ function drain(leader: Leader, each: (step: number) => void): Started[] {
   };
   for (let step = 0; state.jobs.pool.count > 0; step++) {
     assert.ok(step < 100_000, "the burst finds no end");
-    const first = leader.plan();
-    const second = leader.plan();
+    const first = leader.plan(undefined, most);
+    const second = leader.plan(undefined, most);
     leader.apply(first);
     complete(leader, step % 7);
     leader.apply(second);
-    leader.pass(10);
+    leader.pass(stepMs);
     each(step);
   }
   return started;
@@ -83,6 +83,13 @@ test("P4: a burst starts by priority, then by due time, over many entries", () =
   const started = drain(burst(jobs), () => undefined);
   assert.equal(started.length, jobs);
   assertInOrder(started);
+});
+
+test("P4: a burst that outlasts its misfire window keeps its order, and nothing of it counts as missed", () => {
+  const jobs = 3_000;
+  const leader = burst(jobs);
+  assertInOrder(drain(leader, () => undefined, 20, SECOND));
+  assert.equal(leader.machine.history.filter(({ how }) => how === "completed").length, jobs);
 });
 
 test("P4: what is on its way to be queued is not overtaken by what is due behind it and finds a slot meanwhile", () => {
@@ -137,4 +144,15 @@ test("H9: what waits for a slot waits in the wheel; the first become queued afte
   assert.equal(live.pool.count, jobs, "half of `within` has passed");
   assert.ok(machine.history.every(({ how }) => how !== "missed" && how !== "skipped"));
   assert.equal(table.pool.count, jobs);
+});
+
+test("H9: however few starts an entry holds, all that waits for a slot is queued before it counts as missed", () => {
+  const jobs = 3 * limits.entryItemsMax;
+  const leader = burst(jobs);
+  const { live } = leader.machine.state;
+  leader.settle();
+  leader.pass(30 * SECOND);
+  for (let entries = 0; entries < 4; entries++) leader.apply(leader.plan(undefined, 10));
+  assert.equal(live.pool.count, jobs, "half of `within` has passed");
+  assert.equal(live.counts[liveState.running], SLOTS);
 });

@@ -22,10 +22,10 @@ export class Leader {
   }
 
   /** For an entry that begins with these results. */
-  plan(results?: Uint8Array): Planned | undefined {
+  plan(results?: Uint8Array, most = limits.entryItemsMax as number): Planned | undefined {
     if (!this.planner) this.elect();
     while (this.machine.wheel.advance(this.machine.clockMs));
-    return this.planner?.plan(this.machine.clockMs, this.monotonicMs, limits.entryItemsMax, results);
+    return this.planner?.plan(this.machine.clockMs, this.monotonicMs, most, results);
   }
 
   /** The entry is applied. */
