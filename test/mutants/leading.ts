@@ -170,12 +170,12 @@ export const leading: readonly Mutant[] = [
     find: "return firstDue(spec.schedule, Math.max(nowMs, lastMs));",
     put: "return firstDue(spec.schedule, nowMs);",
   }),
-  mutant("H1", "what is behind a due time that is being queued starts before it", "test/planner/burst.test.ts", {
+  mutant("H9", "what is behind a due time that is being queued starts before it", "test/planner/burst.test.ts", {
     file: "src/planner/planner.ts",
     find: "      if (this.queueing[priority] !== 0) this.mayStart = false;\n",
     put: "",
   }),
-  mutant("H8", "a late acknowledgement of an earlier life brings a member its vote back", "test/raft/membership.test.ts", {
+  mutant("H8d", "a late acknowledgement of an earlier life brings a member its vote back", "test/raft/membership.test.ts", {
     file: "src/raft/core.ts",
     find: "learner, this.nowMs, this.round);",
     put: "learner, this.nowMs, 0);",

@@ -55,13 +55,15 @@ test("H8f: a bit flips in a cold row that nobody asks for: the scrubber comes to
   const simulation = await calmCluster(24);
   const victim = simulation.nodes.find((node) => node !== simulation.leader());
   assert.ok(victim);
-  simulation.crash(victim, 1_000);
   const store = victim.storage.store("state-1");
-  const key = store.keys().find((each) => each.startsWith("x/"));
+  const coldKey = (): string | undefined => store.keys().find((each) => each.startsWith("x/"));
+  for (let ms = 0; coldKey() === undefined && ms < 12_000; ms += 500) await simulation.until(simulation.world.nowMs + 500);
+  const key = coldKey();
   assert.ok(key, "a checkpoint has stored cold rows");
+  simulation.crash(victim, 1_000);
   store.flipBit(key, 3);
   victim.damaged = true;
-  await simulation.until(20_000);
+  await simulation.until(simulation.world.nowMs + 15_000);
   assert.deepEqual(simulation.nodes.filter((node) => node.lost).map(({ id }) => id), [victim.id]);
   for (const { assembled, lost } of simulation.nodes) assert.ok(lost || (assembled?.scrubber.rounds ?? 0) >= 2, "rounds go on");
 });
