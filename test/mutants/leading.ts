@@ -185,6 +185,16 @@ export const leading: readonly Mutant[] = [
     find: "      if (runs && this.taken[slot] === item.token) continue;\n",
     put: "",
   }),
+  mutant("H16.16", "entries stay as large as they were however long they take to apply", "test/cluster/entrycost.test.ts", {
+    file: "src/cluster/entrycost.ts",
+    find: "Math.min(SURPRISE_MAX, tookMs / expectedMs - 1)",
+    put: "Math.min(0, tookMs / expectedMs - 1)",
+  }),
+  mutant("H9", "what must be queued shares the room of an entry's starts", "test/planner/burst.test.ts", {
+    file: "src/planner/planner.ts",
+    find: "    this.queueLate(nowMs);\n",
+    put: "",
+  }),
   mutant("H13d", "a clock that is years ahead drops all history", plannerRetention, {
     file: "src/planner/retention.ts",
     find: "Math.max(oldestDay, state.historyFromDay) + limits.historyDaysPerDropMax",
