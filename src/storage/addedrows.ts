@@ -41,10 +41,14 @@ export class AddedRows {
     return this.mapWith(key).delete(key);
   }
 
-  /** All of them, in no order. */
+  /**
+   * All that are there when it begins, in no order. It may take many turns: what is asked for meanwhile moves from a list to the map,
+   * and must come neither twice nor never.
+   */
   *[Symbol.iterator](): Generator<[string, Uint8Array]> {
-    yield* this.map;
-    for (const list of this.lists) {
+    const lists = [...this.lists];
+    yield* [...this.map];
+    for (const list of lists) {
       if (list === undefined) continue;
       const { keys, rows } = list;
       for (let i = 0; i < keys.length; i++) yield [keys[i] as string, rows[i] as Uint8Array];

@@ -195,6 +195,11 @@ export const leading: readonly Mutant[] = [
     find: "    this.queueLate(nowMs);\n",
     put: "",
   }),
+  mutant("H10b", "rows that are asked for while a checkpoint is put together are missing in it", "test/storage/coldrowreads.test.ts", {
+    file: "src/storage/addedrows.ts",
+    find: "    const lists = [...this.lists];\n    yield* [...this.map];\n",
+    put: "    const { lists } = this;\n    yield* this.map;\n",
+  }),
   mutant("H13d", "a clock that is years ahead drops all history", plannerRetention, {
     file: "src/planner/retention.ts",
     find: "Math.max(oldestDay, state.historyFromDay) + limits.historyDaysPerDropMax",

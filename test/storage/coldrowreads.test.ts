@@ -140,6 +140,29 @@ test("whatever is read, added, changed and removed around checkpoints, rows and 
   }
 });
 
+test("a checkpoint holds every row that was added, once, whatever is read while it is put together", () => {
+  const names = ["a1", "a2", "b1", "b2", "c1", "c2"];
+  for (let readAt = 0; readAt <= names.length; readAt++) {
+    for (const read of names) {
+      const kv = new CountingKv();
+      const cold = new ColdRows(kv);
+      for (const [i, key] of names.entries()) cold.add(key, bytes(1, i));
+      cold.get("b1");
+      cold.add("b3", bytes(1, 9));
+      cold.freeze();
+      const ops: KvOp[] = [];
+      for (const op of cold.frozenOps()) {
+        if (ops.length === readAt) cold.get(read);
+        ops.push(op);
+      }
+      kv.write(ops, () => undefined);
+      cold.thaw();
+      assert.deepEqual([...kv.rows.keys()].sort(), [...names, "b3"].sort().map((key) => `x/${key}`), `${read} read at ${readAt}`);
+      assert.equal(cold.sum.text(), sumOf(kv));
+    }
+  }
+});
+
 test("rows that were added are listed with those that were put, in order, before and while a checkpoint is written", async () => {
   const cold = new ColdRows(new CountingKv());
   for (const key of ["b1", "a2", "b3", "a1"]) cold.add(key, bytes(1, 1));
