@@ -133,11 +133,13 @@ export const limits = {
   checkpointMaxBytes: 8 * MIB,
   /** Base pages that a checkpoint writes, in bytes of its deltas: all deltas kept have at most 2 / this of the bytes of all pages. */
   sweepPagesPerDelta: 3,
+  /** And so many at least that a sweep of a table that does not grow ends with so many checkpoints, however little changes. */
+  sweepCheckpointsMax: 512,
   checkpointMaxMs: 10_000,
   /** One that takes longer is said; one that takes this long ends the node. */
   checkpointSlowMs: 60_000,
   checkpointHungMs: 300_000,
-  checkpointHeadersKept: 2048,
+  checkpointHeadersKept: 4096,
   pageBytes: 64 * KIB,
   historyBlockRecordsMax: 1024,
   /** A block ends early with so much text in it. */
@@ -173,7 +175,7 @@ export const limits = {
   copyDirtyKeysMax: 262_144,
   copyCheckpointsMax: 2048,
   logWriteBufferBytes: 64 * MIB,
-  stateWriteBufferBytes: 32 * MIB,
+  stateWriteBufferBytes: 64 * MIB,
   logOpenFilesMax: 256,
   stateOpenFilesMax: 256,
   // The log behind a checkpoint.
@@ -208,8 +210,8 @@ export const limits = {
   agingPageMs: 1_000,
 
   /** Below it nothing new is taken. LevelDB may hold each write buffer in two files for a while, beside a checkpoint. */
-  diskReserveBytes: 256 * MIB,
-  diskReserveEndBytes: 320 * MIB,
+  diskReserveBytes: 320 * MIB,
+  diskReserveEndBytes: 384 * MIB,
   diskCheckMs: 2_000,
   diskToldMaxMs: 5_000,
   diskStallStepDownMs: 2_000,
@@ -358,6 +360,7 @@ export function checkLimits(): void {
   assert(limits.diskReserveBytes > 2 * buffersBytes + checkpointBytes, "what must go on fits into the reserve of the disk");
   assert(limits.diskReserveEndBytes > limits.diskReserveBytes, "a disk that is nearly full is not so by a hair");
   assert(limits.diskStallStepDownMs < limits.diskStallExitMs, "a leader steps down before it exits");
+  assert(limits.checkpointHeadersKept >= 4 * limits.sweepCheckpointsMax, "two sweeps end before their headers are dropped");
   const witnessedBytes = (limits.checkpointHeadersKept * limits.pageBytes) / 2;
   assert(witnessedBytes >= 2 * limits.stateWriteBufferBytes, "kept headers must name every checkpoint in LevelDB's write-ahead files");
 }

@@ -124,15 +124,17 @@ export class ColumnTable {
     return out;
   }
 
-  restoreRows(rows: Uint32Array, bytes: Uint8Array): void {
+  restoreRows(rows: Uint32Array, bytes: Uint8Array, places?: Uint32Array): void {
     const own = ownAligned(bytes);
     assert(own.length === this.sizeOf(rows.length), `${this.name}: delta of ${rows.length} rows has ${own.length} bytes`);
+    const chosen = places === undefined ? rows : chosenOf(rows, places);
     let at = 0;
     for (const column of this.columns) {
-      scatter(column, rows, viewLike(column, own, at, rows.length));
+      const values = viewLike(column, own, at, rows.length);
+      scatter(column, chosen, places === undefined ? values : chosenOf(values, places));
       at = aligned(at + rows.length * column.BYTES_PER_ELEMENT);
     }
-    for (let i = 0; i < rows.length; i++) this.high = Math.max(this.high, (rows[i] as number) + 1);
+    for (let i = 0; i < chosen.length; i++) this.high = Math.max(this.high, (chosen[i] as number) + 1);
   }
 
   /** Rows [page * pageRows, (page + 1) * pageRows), column after column; the last page may be short of rows but not of bytes. */
@@ -194,6 +196,12 @@ function bytesOf(column: Column): Uint8Array {
 /** Typed views need aligned memory; stored values may begin anywhere in theirs. */
 function ownAligned(bytes: Uint8Array): Uint8Array {
   return bytes.byteOffset % ALIGN === 0 ? bytes : bytes.slice();
+}
+
+function chosenOf<Values extends Column>(values: Values, places: Uint32Array): Values {
+  const chosen = values.slice(0, places.length) as Values;
+  gather(values, places, chosen);
+  return chosen;
 }
 
 function viewLike(column: Column, bytes: Uint8Array, at: number, count: number): Column {

@@ -1,7 +1,8 @@
 // Owns: loading a checkpointed state, and the checks that make a missing, stale or changed part of it known. Writing is state.ts's.
 // (R1) Headers: all numbers from the oldest kept to the newest are there, each chained to the one before.
 // (R2) Base pages: exactly those that the kept headers name, each as the newest header that names it says, and of that checkpoint.
-// (R3) Deltas: exactly those of all checkpoints since the start of the last finished sweep, with the seals of their headers.
+// (R3) Deltas: exactly those of all checkpoints since the start of the last finished sweep, with the seals of their headers. Of these the
+//      rows are laid whose page was written by an earlier checkpoint.
 // (R4) A state that a copy laid down is checked for every chunk of it, and is known by the mark beside it (installmark.ts, I1, I2).
 // (R5) Rows are read ahead, a mebibyte or so at a time: the database works on the next ones while these are laid, and whatever else this
 //      thread has to do comes in between.
@@ -76,8 +77,8 @@ async function find(kv: Kv, tables: readonly LoadedTable[]): Promise<Found | und
   const needed = headers.filter(({ header }) => header.number >= newest.header.neededFrom).map(({ header }) => header);
   if (needed[0]?.number !== newest.header.neededFrom) throw quarantined(STORE, `checkpoint ${newest.header.neededFrom} is missing`);
   const lay = async (): Promise<void> => {
-    await layPages(kv, tables, needed);
-    await layDeltas(kv, tables, needed);
+    const writtenBy = await layPages(kv, tables, needed);
+    await layDeltas(kv, tables, needed, writtenBy);
   };
   return { restored: restoredOf(newest, summary, needed), lay };
 }
@@ -157,7 +158,11 @@ function readSummary(kv: Kv, { number, summarySeal }: Header, tables: readonly L
   return summary;
 }
 
-async function layPages(kv: Kv, tables: readonly LoadedTable[], headers: readonly Header[]): Promise<void> {
+/** Of each table, the numbers of the checkpoints that wrote its pages. */
+type WrittenBy = readonly (readonly number[])[];
+
+async function layPages(kv: Kv, tables: readonly LoadedTable[], headers: readonly Header[]): Promise<WrittenBy> {
+  const writtenBy: number[][] = tables.map(() => []);
   const expected = new Map<string, { table: number; page: number; seal: number; number: number }>();
   for (const { number, pages } of headers) {
     for (const each of pages) expected.set(keys.page(tableOf(tables, each.table).name, each.page), { ...each, number });
@@ -170,13 +175,15 @@ async function layPages(kv: Kv, tables: readonly LoadedTable[], headers: readonl
       throw quarantined(STORE, `${key} is of checkpoint ${number}, the newest to write it was ${due.number}`);
     }
     tableOf(tables, due.table).restorePage(due.page, bytes);
+    (writtenBy[due.table] as number[])[due.page] = number;
     expected.delete(key);
   }
   for (const [key, { number }] of expected) throw quarantined(STORE, `${key}, written by checkpoint ${number}, is missing`);
+  return writtenBy;
 }
 
-async function layDeltas(kv: Kv, tables: readonly LoadedTable[], headers: readonly Header[]): Promise<void> {
-  const expected = headers.flatMap(({ number, deltas }) => deltas.map((seal, i) => ({ key: keys.delta(number, i), seal })));
+async function layDeltas(kv: Kv, tables: readonly LoadedTable[], headers: readonly Header[], writtenBy: WrittenBy): Promise<void> {
+  const expected = headers.flatMap(({ number, deltas }) => deltas.map((seal, i) => ({ key: keys.delta(number, i), number, seal })));
   let at = 0;
   for await (const [key, value] of rowsAhead(kv, { gte: "d/", lt: "d0", ...READ })) {
     const due = expected[at++];
@@ -184,9 +191,20 @@ async function layDeltas(kv: Kv, tables: readonly LoadedTable[], headers: readon
     if (due.key !== key) throw quarantined(STORE, `${due.key} is missing, ${key} is in its place`);
     if (sealIn(value) !== due.seal) throw quarantined(STORE, `${key} is not the one of its checkpoint, or damaged`);
     const delta = decodeDelta(key, value);
-    tableOf(tables, delta.table).restoreRows(delta.rows, delta.bytes);
+    const table = tableOf(tables, delta.table);
+    table.restoreRows(delta.rows, delta.bytes, newerThanPages(delta.rows, table.pageRows, writtenBy[delta.table] ?? [], due.number));
   }
   if (at < expected.length) throw quarantined(STORE, `${expected[at]?.key} is missing`);
+}
+
+/** The places of the rows whose page was written before checkpoint `number`; undefined for all of them. */
+function newerThanPages(rows: Uint32Array, pageRows: number, writtenBy: readonly number[], number: number): Uint32Array | undefined {
+  const places = new Uint32Array(rows.length);
+  let count = 0;
+  for (let i = 0; i < rows.length; i++) {
+    if ((writtenBy[Math.floor((rows[i] as number) / pageRows)] ?? 0) < number) places[count++] = i;
+  }
+  return count === rows.length ? undefined : places.subarray(0, count);
 }
 
 function tableOf(tables: readonly LoadedTable[], index: number): LoadedTable {

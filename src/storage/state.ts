@@ -3,12 +3,16 @@
 // (S1) A checkpoint is copied in one turn at one applied index, and written as one batch: apply is conditional, so a row newer than
 //      the applied index would make a replayed due time vanish.
 // (S2) Its applied index is never above the durable end of the log that it names (H8d).
-// (S3) State = base pages, then all changes since the start of the last finished sweep, laid over them in order: a row's last change
-//      is in the newest delta that holds it, and a row in no delta is the same in every page of the sweep.
+// (S3) State = base pages, then all changes since the start of the last finished sweep, laid over them in order but for those that a
+//      page is as new as: a row's last change is in its page or in the newest delta that holds it, and a row in no delta is the same in
+//      every page of the sweep.
 //      A start reads all that is kept, and laying a row over its page costs ten times what the row costs as a part of a page: so a
-//      checkpoint writes more bytes of pages than of changes.
+//      checkpoint writes more bytes of pages than of changes. Where so many rows of a page changed that it comes to the same, it is
+//      written in their place: rows of a list that is loaded, or of jobs that fire every second.
 // (S4) Headers are kept longer than changes: they name every checkpoint whose batch may still be in LevelDB's write-ahead files,
 //      where a batch can vanish without a word, cold rows and all. Records of the copy that laid the state down are kept as long.
+// (S6) No header goes that a start needs: those since the start of the last finished sweep. So that these are not many, a sweep goes on
+//      with every checkpoint, however little changed.
 // (S5) Whoever copies the database is told of every batch in the turn in which it is durable (statecopy.ts).
 
 import { assert } from "../base/errors.ts";
@@ -48,7 +52,8 @@ export interface PagedTable {
   takeChanged(): Uint32Array;
   copyRows(rows: Uint32Array): Uint8Array;
   copyPage(page: number): Uint8Array;
-  restoreRows(rows: Uint32Array, bytes: Uint8Array): void;
+  /** Lays the rows, or those at some places of them, over what is there. */
+  restoreRows(rows: Uint32Array, bytes: Uint8Array, places?: Uint32Array): void;
   restorePage(page: number, bytes: Uint8Array): void;
 }
 
@@ -77,8 +82,13 @@ type Frozen = CheckpointAt & {
   readonly number: number;
   readonly marks: HistoryMarks;
   readonly deltas: readonly Delta[];
-  readonly pages: readonly { readonly table: number; readonly page: number; readonly bytes: Uint8Array }[];
+  readonly pages: readonly Page[];
 };
+
+type Page = { readonly table: number; readonly page: number; readonly bytes: Uint8Array };
+
+/** What changed of a table since the last checkpoint: a row is in one of the pages or in one of the deltas. */
+type Changes = { readonly pages: readonly Page[]; readonly deltas: readonly Delta[] };
 
 export class StateStore {
   readonly cold: ColdRows;
@@ -98,12 +108,14 @@ export class StateStore {
   private frozen: Frozen | undefined;
   private committing = false;
   private inFlight = false;
+  private readonly sliceBytes: number;
   /** Until its rows are loaded. */
   private found: Found | undefined;
 
-  private constructor(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows, found: Found | undefined) {
+  private constructor(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows, sliceBytes: number, found: Found | undefined) {
     const restored = found?.restored;
     this.found = found;
+    this.sliceBytes = sliceBytes;
     this.kv = kv;
     this.tables = tables;
     this.soon = soon;
@@ -121,8 +133,10 @@ export class StateStore {
   }
 
   /** Finds the newest checkpoint; the tables are still empty. Throws PawlError("quarantined") naming what is wrong. */
-  static async find(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows = new ColdRows(kv)): Promise<StateStore> {
-    return new StateStore(kv, tables, soon, cold, await findState(kv, tables));
+  static async find(
+    kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows = new ColdRows(kv), sliceBytes: number = limits.batchSliceBytes,
+  ): Promise<StateStore> {
+    return new StateStore(kv, tables, soon, cold, sliceBytes, await findState(kv, tables));
   }
 
   /** Finds the newest checkpoint and loads its rows. */
@@ -159,9 +173,10 @@ export class StateStore {
     assert(this.frozen === undefined, "one checkpoint at a time");
     assert(appliedIndex <= position.index, `checkpoint at ${appliedIndex}, but the log is durable only up to ${position.index} (S2)`);
     const number = (this.newest?.number ?? 0) + 1;
-    const deltas = this.tables.flatMap(changes);
+    const changed = this.tables.map(changesOf);
+    const deltas = changed.flatMap(({ deltas }) => deltas);
     const bytes = deltas.reduce((sum, delta) => sum + delta.bytes.length + delta.rows.byteLength, 0);
-    const pages = this.duePages(number, bytes);
+    const pages = [...changed.flatMap(({ pages }) => pages), ...this.duePages(number, bytes, changed)];
     this.cold.freeze();
     this.frozen = { ...at, number, scalars: at.scalars.slice(), marks, deltas, pages };
   }
@@ -174,7 +189,7 @@ export class StateStore {
     const ops: KvOp[] = [];
     const steps = this.encode(frozen, ops);
     const work = (): void => {
-      for (let used = 0; used < limits.batchSliceBytes; ) {
+      for (let used = 0; used < this.sliceBytes; ) {
         const step = steps.next();
         if (step.done === true) return this.write(frozen, step.value, ops, done);
         used += step.value;
@@ -184,16 +199,21 @@ export class StateStore {
     this.soon(work);
   }
 
-  private duePages(number: number, deltaBytes: number): Frozen["pages"] {
-    const pages: { table: number; page: number; bytes: Uint8Array }[] = [];
+  /** Those of the sweep (S3, S6), but for those that are written anyway. */
+  private duePages(number: number, deltaBytes: number, changed: readonly Changes[]): readonly Page[] {
+    const pages: Page[] = [];
+    const least = Math.ceil(this.sweep.pages() / limits.sweepCheckpointsMax);
     let bytes = 0;
+    let swept = 0;
     for (let due = this.sweep.next(); due !== undefined; due = this.sweep.next()) {
-      const copy = (this.tables[due.table] as PagedTable).copyPage(due.page);
-      pages.push({ ...due, bytes: copy });
+      const { table, page } = due;
+      const written = changed[table]?.pages.find((each) => each.page === page)?.bytes;
+      const copy = written ?? (this.tables[table] as PagedTable).copyPage(page);
+      if (written === undefined) pages.push({ table, page, bytes: copy });
       bytes += copy.length;
-      if (bytes >= deltaBytes * limits.sweepPagesPerDelta) break;
+      if (++swept >= least && bytes >= deltaBytes * limits.sweepPagesPerDelta) break;
     }
-    assert(pages.length > 0, "a state has at least one table");
+    assert(swept > 0, "a state has at least one table");
     this.sweep.close(number);
     return pages;
   }
@@ -235,7 +255,8 @@ export class StateStore {
 
   private dropOld(number: number, ops: KvOp[]): void {
     if (number > 1) ops.push({ del: keys.summary(number - 1) });
-    for (; this.headersFrom <= number - limits.checkpointHeadersKept; this.headersFrom++) ops.push({ del: keys.header(this.headersFrom) });
+    const dropTo = Math.min(number - limits.checkpointHeadersKept, this.sweep.neededFrom - 1);
+    for (; this.headersFrom <= dropTo; this.headersFrom++) ops.push({ del: keys.header(this.headersFrom) });
     for (let old = this.kept[0]; old !== undefined && old.number < this.sweep.neededFrom; old = this.kept[0]) {
       for (let i = 0; i < old.deltas; i++) ops.push({ del: keys.delta(old.number, i) });
       this.kept.shift();
@@ -263,14 +284,28 @@ export class StateStore {
   }
 }
 
-/** The changed rows of a table, in parts of about a mebibyte. */
-function changes(table: PagedTable, index: number): Delta[] {
-  const rows = table.takeChanged();
+function changesOf(table: PagedTable, index: number): Changes {
+  const changed = table.takeChanged();
+  const { dense, rows } = split(changed, table);
+  const pages = dense.map((page) => ({ table: index, page, bytes: table.copyPage(page) }));
   const perPart = Math.max(1, Math.floor(limits.storageSliceBytes / (table.rowBytes + Uint32Array.BYTES_PER_ELEMENT)));
-  const parts: Delta[] = [];
+  const deltas: Delta[] = [];
   for (let from = 0; from < rows.length; from += perPart) {
     const part = rows.subarray(from, from + perPart);
-    parts.push({ table: index, rows: part, bytes: table.copyRows(part) });
+    deltas.push({ table: index, rows: part, bytes: table.copyRows(part) });
   }
-  return parts;
+  return { pages, deltas };
+}
+
+/** The pages that take no more bytes than their changed rows and the pages of a sweep that these would bring on; all other rows. */
+function split(changed: Uint32Array, table: PagedTable): { readonly dense: readonly number[]; readonly rows: Uint32Array } {
+  const { pageRows } = table;
+  const least = pageRows / (1 + limits.sweepPagesPerDelta);
+  if (changed.length < least) return { dense: [], rows: changed };
+  const pages = changed.map((row) => Math.floor(row / pageRows));
+  const counts = new Uint32Array(Math.ceil(table.rowCount() / pageRows));
+  for (let i = 0; i < pages.length; i++) counts[pages[i] as number] = (counts[pages[i] as number] as number) + 1;
+  const dense: number[] = [];
+  for (let page = 0; page < counts.length; page++) if ((counts[page] as number) >= least) dense.push(page);
+  return { dense, rows: dense.length === 0 ? changed : changed.filter((_, i) => (counts[pages[i] as number] as number) < least) };
 }

@@ -18,6 +18,11 @@ export class Sweep {
     this.tables = tables;
   }
 
+  /** How many pages a sweep has now. */
+  pages(): number {
+    return this.tables.reduce((sum, table) => sum + Math.ceil(table.rowCount() / table.pageRows), 0);
+  }
+
   /** The next page, or undefined when the sweep has reached its end. */
   next(): { readonly table: number; readonly page: number } | undefined {
     for (let table = this.tables[this.table]; table !== undefined; table = this.tables[++this.table]) {

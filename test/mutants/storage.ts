@@ -102,6 +102,26 @@ export const storage: readonly Mutant[] = [
       "    kv.write(ops, (error) => {",
     ),
   }),
+  mutant("16", "a large state that hardly changes is swept a page at a time", storageState, {
+    file: "src/storage/state.ts",
+    find: "++swept >= least && ",
+    put: "++swept > 0 && ",
+  }),
+  mutant("16", "headers go that a start needs", storageState, {
+    file: "src/storage/state.ts",
+    find: "Math.min(number - limits.checkpointHeadersKept, this.sweep.neededFrom - 1)",
+    put: "number - limits.checkpointHeadersKept",
+  }),
+  mutant("16", "older changes are laid over a newer page", storageState, {
+    file: "src/storage/restore.ts",
+    find: "  return count === rows.length ? undefined : places.subarray(0, count);\n",
+    put: "  return undefined;\n",
+  }),
+  mutant("16", "a row beside pages that are written whole is in neither", storageState, {
+    file: "src/storage/state.ts",
+    find: "(counts[pages[i] as number] as number) < least)",
+    put: "i > 0)",
+  }),
   mutant("20", "a checkpoint forgets the index of its membership", storageState, {
     file: "src/storage/checkpointformat.ts",
     find: "  out.u48(membership.index);",

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import { ColumnTable } from "../../src/jobs/columns.ts";
 import { limits } from "../../src/limits.ts";
 import { compareUtf8 } from "../../src/storage/coldrows.ts";
 import { noHistory } from "../../src/storage/historymarks.ts";
@@ -229,6 +230,44 @@ test("changes and headers that are no longer needed are deleted", async () => {
   const count = (prefix: string): number => rig.store.keys().filter((key) => key.startsWith(prefix)).length;
   assert.ok(count("d/") < 40, `${count("d/")} deltas`);
   assert.deepEqual([count("s/"), count("c/")], [1, 200]);
+});
+
+/** A table of small pages of 16 rows; a checkpoint after each of so many changes of one row; what is then found at open. */
+async function changedSlowly(capacity: number, checkpoints: number, rowOf: (number: number) => number): Promise<number> {
+  const crashable = new Crashable(1);
+  const opened = async (): Promise<{ values: Uint32Array; rows: ColumnTable; store: StateStore }> => {
+    const values = new Uint32Array(capacity + 1);
+    const rows = new ColumnTable("jobs", capacity, [values], 64);
+    return { values, rows, store: await StateStore.open(await crashable.disk.open("state", options), [rows], (run) => run()) };
+  };
+  const { values, rows, store } = await opened();
+  let deltasMost = 0;
+  for (let number = 1; number <= checkpoints; number++) {
+    values[rowOf(number)] = number;
+    rows.touch(rowOf(number));
+    store.freeze(momentAt(number), noHistory);
+    store.commit(() => undefined);
+    crashable.settle();
+    if (number % 64 !== 0) continue;
+    deltasMost = Math.max(deltasMost, crashable.storage.store("state").keys().filter((key) => key.startsWith("d/")).length);
+  }
+  crashable.crash();
+  assert.deepEqual((await opened()).values, values);
+  return deltasMost;
+}
+
+test("a large state that hardly changes is whole however many checkpoints a sweep of it would take (S6)", async () => {
+  const { checkpointHeadersKept: kept, sweepCheckpointsMax } = limits;
+  const capacity = 16 * 2 * kept;
+  const deltasMost = await changedSlowly(capacity, kept + 100, (number) => (number === 1 ? capacity : 7 * number));
+  assert.ok(deltasMost <= 2 * sweepCheckpointsMax, `${deltasMost} deltas`);
+});
+
+test("a table that grows faster than a sweep of it goes on keeps the headers that a start needs (S6)", async () => {
+  const { checkpointHeadersKept: kept, sweepCheckpointsMax } = limits;
+  const grown = (number: number): number => Math.ceil(16 * 600 * (1 + 1 / sweepCheckpointsMax) ** number);
+  const deltasMost = await changedSlowly(grown(kept + 100), kept + 100, grown);
+  assert.ok(deltasMost > kept, `${deltasMost} deltas`);
 });
 
 const CHECKPOINTS = 30;
