@@ -1,5 +1,5 @@
-// Owns: how often a node does what nobody waits for. The bounds of a real node are in src/limits.ts; a simulated one is faster, so that
-// what takes hours is seen in seconds.
+// Owns: how often a node does what nobody waits for, and in how small parts. The bounds of a real node are in src/limits.ts; a simulated
+// one is faster, so that what takes hours is seen in seconds, and takes more turns for its few rows than a real one for millions.
 
 import { limits } from "../limits.ts";
 
@@ -16,6 +16,8 @@ export type Pace = {
   readonly agingPageMs: number;
   /** In leaders' time, from one drop of days of history to the next. */
   readonly historyDropMs: number;
+  /** Of a checkpoint that is put together, in one turn of the loop. */
+  readonly batchSliceBytes: number;
 };
 
 export const usualPace: Pace = {
@@ -27,4 +29,5 @@ export const usualPace: Pace = {
   stateUpkeepMs: limits.stateUpkeepMs,
   agingPageMs: limits.agingPageMs,
   historyDropMs: limits.historyDropEveryMs,
+  batchSliceBytes: limits.batchSliceBytes,
 };

@@ -48,7 +48,9 @@ export type FoundStored = Omit<Stored<unknown>, "history"> & {
 type OpenHistory<History> = (marks: HistoryMarks) => History;
 
 /** Throws PawlError("quarantined") naming what fails its checks; so does load(). */
-export async function findStored(disk: Disk, capacity: Capacity, soon: Soon, versions: Versions = ownVersions): Promise<FoundStored> {
+export async function findStored(
+  disk: Disk, capacity: Capacity, soon: Soon, versions: Versions = ownVersions, batchSliceBytes?: number,
+): Promise<FoundStored> {
   const logKv = await disk.open("log", logOptions);
   const log = await openLog(logKv);
   const stage = await tidyStates(disk, log);
@@ -57,7 +59,7 @@ export async function findStored(disk: Disk, capacity: Capacity, soon: Soon, ver
   const memory = timerMemory(capacity);
   const wheel = new Wheel(memory.items, memory.dueAtMs, memory.lanes, lane.count, 0);
   const state = new State(capacity, memory, wheel, cold, versions);
-  const store = await StateStore.find(stateKv, [state.jobs.rows, state.live.rows], soon, cold);
+  const store = await StateStore.find(stateKv, [state.jobs.rows, state.live.rows], soon, cold, batchSliceBytes);
   const { restored } = store;
   checkState(log, restored);
   if (restored) state.restoreScalars(restored.scalars, restored.appliedIndex);

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { SimFile } from "../support/simdisk.ts";
 import { Simulation } from "./run.ts";
 import type { SimNode } from "./node.ts";
 
@@ -72,11 +73,12 @@ test("H8f: a bit flips in the history, where nobody reads: the scrubber comes to
   const simulation = await calmCluster(25);
   const victim = simulation.nodes.find((node) => node !== simulation.leader());
   assert.ok(victim);
-  await victim.assembled?.checkpointer.idle();
-  const file = [...victim.storage.files.values()].find(({ synced }) => synced > 0);
+  const stored = (): SimFile | undefined => [...victim.storage.files.values()].find(({ synced }) => synced > 40);
+  for (let ms = 0; stored() === undefined && ms < 12_000; ms += 500) await simulation.until(simulation.world.nowMs + 500);
+  const file = stored();
   assert.ok(file, "records were stored");
   file.data[40] = (file.data[40] as number) ^ 1;
   victim.damaged = true;
-  await simulation.until(18_000);
+  await simulation.until(simulation.world.nowMs + 10_000);
   assert.deepEqual(simulation.nodes.filter((node) => node.lost).map(({ id }) => id), [victim.id]);
 });

@@ -4,6 +4,7 @@
 import { PawlError } from "../../src/base/errors.ts";
 import { liveState } from "../../src/jobs/livetable.ts";
 import { limits } from "../../src/limits.ts";
+import { stateName } from "../../src/storage/state.ts";
 import { textOf } from "./faults/damage.ts";
 import type { Fault } from "./faults/fault.ts";
 import { tell, willVote } from "./memberships.ts";
@@ -48,14 +49,15 @@ export async function settle(simulation: Simulation, faults: readonly Fault[]): 
 
 /** H8f: rounds of the scrubber have come to everything since: nobody runs with damage that can be read. */
 function scrubbed({ nodes }: Simulation): void {
-  for (const { id, storage, unread, unreadBytes, lost } of nodes) {
+  for (const { id, storage, assembled, unread, unreadBytes, lost } of nodes) {
     if (lost) continue;
     if (unreadBytes !== undefined && [...storage.files.values()].includes(unreadBytes.file)) {
       const { file, from, text } = unreadBytes;
       const stored = textOf(file.data.subarray(from, Math.min(file.length, from + text.length)));
       demand(stored !== text, "I5", `${id} was not found to have a wrong byte in its history`);
     }
-    if (unread === undefined) continue;
+    // A copy that was begun and given up is not read.
+    if (unread === undefined || assembled === undefined || unread.store !== stateName(assembled.log.stateNumber)) continue;
     const store = storage.store(unread.store);
     for (const [key, value] of unread.values) {
       const stored = Buffer.from(store.get(key) ?? []).toString("latin1");

@@ -31,7 +31,8 @@ export const SLOTS = 2;
 export const RETENTION_DAYS = 2;
 /** So little that who is away for some seconds needs a snapshot. */
 const logBounds = { keepBytes: 8_000, maxBytes: 24_000 } as const;
-const upkeep = { stateUpkeepMs: 700, agingPageMs: 150, historyDropMs: 2_000 };
+/** Every row of a checkpoint takes a turn. */
+const upkeep = { stateUpkeepMs: 700, agingPageMs: 150, historyDropMs: 2_000, batchSliceBytes: 1 };
 /** What takes hours on a real node. */
 const pace: Pace = { firstMarkMs: 1_500, markMs: 4_000, scrubFirstStepMs: 30, scrubStepMs: 150, scrubRestMs: 3_000, ...upkeep };
 
@@ -79,6 +80,8 @@ export class SimNode {
   readonly disk: DiskWeather = { ...calmDisk };
   /** Rate of the monotonic clock, from the next start on. */
   rate = 1;
+  /** As of Process. */
+  private slowRate = 0;
   /** Operations of the disk before the power goes in the next life. */
   fuseAtStart = Number.POSITIVE_INFINITY;
   /** What its build understands, from the next start on. */
@@ -161,6 +164,7 @@ export class SimNode {
   async start(): Promise<void> {
     const { world } = this;
     const process = new Process(world.between(0, 1e6), world.nowMs, this.rate);
+    process.slowRate = this.slowRate;
     this.process = process;
     this.starting = true;
     this.incarnation++;
@@ -397,6 +401,11 @@ export class SimNode {
     this.disk.hung = "none";
     this.network.detach(this.id);
     this.storage.crash();
+  }
+
+  slow(rate: number): void {
+    this.slowRate = rate;
+    if (this.process) this.process.slowRate = rate;
   }
 
   pause(forMs: number): void {

@@ -20,6 +20,9 @@ export interface Site {
   restart(node: SimNode): void;
 }
 
+/** How often it asks a node that is a member; who is none can only refuse. */
+const ASKS_MEMBER = 0.8;
+
 type Answered = (outcome: "done" | "rejected" | "unknown", index: number) => void;
 type Open = { readonly process: Process; readonly ended: () => void };
 
@@ -53,10 +56,11 @@ export class Operator {
   }
 
   private submit(order: Order, answered: Answered): void {
-    const { world, nodes } = this.site;
+    const { world, nodes, judge } = this.site;
     const up = nodes.filter((node) => node.up);
     if (up.length === 0) return answered("rejected", 0);
-    const { process, assembled } = world.pick(up);
+    const members = up.filter(({ id }) => judge.memberships.has(id));
+    const { process, assembled } = world.pick(members.length > 0 && world.chance(ASKS_MEMBER) ? members : up);
     let isOpen = true;
     const end = (outcome: "done" | "rejected" | "unknown", index: number): void => {
       if (!isOpen) return;

@@ -144,6 +144,7 @@ export class Readers {
   }
 
   private async stale(node: SimNode, jobId: string): Promise<void> {
+    const beganMs = this.world.nowMs;
     const answered = await this.asked(node, () => node.ask({ kind: "job", jobId }, "stale"));
     if (answered?.answer.kind !== "job") return;
     this.counts.stale++;
@@ -154,17 +155,18 @@ export class Readers {
       const process = node.process as Process;
       demand(appliedIndex >= (this.answeredAt.get(process) ?? 0), "stale read", `${node.id} went back to ${appliedIndex}`);
       this.answeredAt.set(process, appliedIndex);
-      this.ageIsTrue(node, process, ageMs, appliedIndex);
+      this.ageIsTrue(node, process, beganMs, ageMs, appliedIndex);
     });
   }
 
-  /** (D2) */
-  private ageIsTrue(node: SimNode, process: Process, ageMs: number, appliedIndex: number): void {
+  /** (D2) The age is that of some moment between question and answer. */
+  private ageIsTrue(node: SimNode, process: Process, beganMs: number, ageMs: number, appliedIndex: number): void {
     if (!Number.isFinite(ageMs) || this.judge.disturbedWithin(DEPOSED_MS)) return;
-    const { nowMs } = this.world;
-    const heardMs = nowMs - ageMs / process.rate;
+    const { nowMs, lateMs } = this.world;
+    const heardMs = beganMs - ageMs / process.rate;
     const leads = node.assembled?.replica.leads === true;
-    const frames = leads ? [] : node.heard.filter((frame) => Math.abs(frame.atMs - heardMs) < 1);
+    const untilMs = heardMs + nowMs - beganMs + lateMs;
+    const frames = leads ? [] : node.heard.filter(({ atMs }) => atMs > heardMs - lateMs && atMs < untilMs);
     demand(leads || frames.length > 0, "stale read", `${node.id} says that it heard a leader ${ageMs.toFixed(1)} ms ago, and did not`);
     const sentMs = frames.reduce((earliest, frame) => Math.min(earliest, frame.sentMs), heardMs);
     const due = this.judge.appliedBy(sentMs - DEPOSED_MS);

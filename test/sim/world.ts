@@ -18,6 +18,10 @@ export function seeded(seed: number): () => number {
 export class Process {
   alive = true;
   pausedUntilMs = 0;
+  /** How many of its looks at the clock come after it was kept from running, or was long at work. */
+  slowRate = 0;
+  /** When the last turn of its loop comes that was asked for. */
+  turnAtMs = 0;
   /** Milliseconds of its monotonic clock in one true millisecond. */
   readonly rate: number;
   private readonly originMs: number;
@@ -36,6 +40,12 @@ export class Process {
 
 type Event = { readonly atMs: number; readonly order: number; readonly owner: Process | undefined; run: (() => void) | undefined };
 
+/** From a turn of a loop to the next one. */
+const TURN_MS = 0.5;
+const SLOW_MAX_MS = 8;
+const SLOW_TURN_MAX_MS = 20;
+/** Of some turns with several looks at the clock each. */
+const LATE_MAX_MS = 100;
 /** No chain of promises in an answer is longer. */
 const PROMISE_TURNS = 24;
 /** What a step of `for await` over an async generator takes, and some more. */
@@ -46,6 +56,8 @@ export const WALL_START_MS = 1_772_323_200_000;
 
 export class World {
   nowMs = 0;
+  /** So much time may pass between what a process sees or does and its look at the clock for it. */
+  lateMs = 1;
   /** Whose event ran last. */
   ran: Process | undefined;
   readonly random: () => number;
@@ -119,6 +131,22 @@ export class World {
     return this.settling > 0;
   }
 
+  /** Turns come in the order in which they were asked for. */
+  private soon(process: Process, run: () => void): void {
+    const turnMs = process.slowRate > 0 ? this.between(TURN_MS, SLOW_TURN_MAX_MS) : TURN_MS;
+    process.turnAtMs = Math.max(process.turnAtMs, this.nowMs + turnMs);
+    const turn = (): void => {
+      run();
+      this.promised();
+    };
+    this.at(process.turnAtMs - this.nowMs, turn, process);
+  }
+
+  private slow(process: Process): void {
+    this.lateMs = LATE_MAX_MS;
+    if (this.chance(process.slowRate)) this.nowMs += this.between(0, SLOW_MAX_MS);
+  }
+
   private push(event: Event): void {
     const { heap } = this;
     let at = heap.push(event) - 1;
@@ -151,10 +179,13 @@ export class World {
   systemOf(process: Process, wallOffsetMs: () => number, random: () => number): System {
     return {
       wallMs: () => Math.floor(WALL_START_MS + this.nowMs + wallOffsetMs()),
-      monotonicMs: () => process.monotonicMs(this.nowMs),
+      monotonicMs: () => {
+        if (process.slowRate > 0) this.slow(process);
+        return process.monotonicMs(this.nowMs);
+      },
       random,
       after: (delayMs, run) => this.at(Math.max(0, delayMs) / process.rate, run, process),
-      soon: (run) => void this.at(0, run, process),
+      soon: (run) => this.soon(process, run),
     };
   }
 }

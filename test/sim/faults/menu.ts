@@ -7,7 +7,7 @@ import { failingDisks, hungDisks, slowDisks, slowLoads } from "./disks.ts";
 import { busyFaces, hungFaces } from "./faces.ts";
 import type { FaultClass } from "./fault.ts";
 import { handOvers, memberChurn } from "./members.ts";
-import { longPauses, pauses } from "./pauses.ts";
+import { longPauses, pauses, slowTurns } from "./pauses.ts";
 import { aimedCrashes, crashes, crashLoops, fuses, lastWords, powerCuts } from "./power.ts";
 import { snapshotCrashes } from "./snapshots.ts";
 import { fullDisks } from "./space.ts";
@@ -27,6 +27,7 @@ export const menu: readonly FaultClass[] = [
   powerCuts,
   pauses,
   longPauses,
+  slowTurns,
   slowDisks,
   slowLoads,
   hungDisks,

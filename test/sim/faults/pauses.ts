@@ -1,4 +1,5 @@
-// Faults of attention: a process stands still, for less or more than an election timeout, alone or with all others.
+// Faults of attention: a process stands still, for less or more than an election timeout, alone or with all others, or its turns are
+// slow: milliseconds pass between one look at the clock and the next, so that what is bounded in time by turns is not done in one.
 
 import { limits } from "../../../src/limits.ts";
 import { recurring, target } from "./fault.ts";
@@ -36,6 +37,26 @@ export const longPauses: FaultClass = {
           field.note("long pause of all");
           for (const node of field.nodes) node.pause(world.between(15_000, 20_000));
         });
+      },
+    };
+  },
+};
+
+export const slowTurns: FaultClass = {
+  name: "slow turns",
+  chance: 0.4,
+  draw: (world) => {
+    const gapMs = world.between(500, 4000);
+    return {
+      begin: (field) => {
+        recurring(field, gapMs, () => {
+          const node = target(field);
+          node.slow(world.pick([0, 0.01, 0.1, 0.3]));
+          field.note("slow turns", node);
+        });
+      },
+      end: (field) => {
+        for (const node of field.nodes) node.slow(0);
       },
     };
   },
