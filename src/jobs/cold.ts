@@ -14,7 +14,11 @@ const hex = (value: number, digits: number): string => value.toString(16).padSta
 
 export const coldKeys = {
   definition: (job: number, revision: number): string => `def/${hex(job, 8)}/${hex(revision, 8)}`,
-  definitionBlock: (block: number): string => `blk/${hex(block, 8)}`,
+  /**
+   * Sorts behind all others. A list that is loaded writes these in ascending order, and LevelDB moves a file of them that nothing lies
+   * behind to the next level as it is; a file that it has to put before other keys it rewrites together with those.
+   */
+  definitionBlock: (block: number): string => `together/${hex(block, 8)}`,
   /** What became of a job that left the table, by its id and by its last status. */
   ended: (jobId: string): string => `ended/${jobId}`,
   endedBy: (status: string, jobId: string): string => `by/${status}/${jobId}`,

@@ -15,7 +15,7 @@ import type { HistoryMarks } from "./historymarks.ts";
 import type { LogPosition } from "./log.ts";
 
 export const STORE = "state";
-const VERSION = 5;
+const VERSION = 6;
 /** Rows and pages begin at a multiple of 8, as typed arrays want them. */
 const STAMP_BYTES = 8;
 

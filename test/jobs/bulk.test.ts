@@ -121,7 +121,7 @@ test("jobs of a batch are as if each were made alone, whatever happens to them t
       const { live } = machine.state;
       for (let slot = live.pool.nextUsed(0); slot !== 0; slot = live.pool.nextUsed(slot)) machine.result(slot, "completed");
     }
-    assert.deepEqual([...both[0].cold.under("blk/"), ...both[0].cold.under("def/")], [], "nothing is left of definitions");
+    assert.deepEqual([...both[0].cold.under("together/"), ...both[0].cold.under("def/")], [], "nothing is left of definitions");
   });
   fc.assert(property, { numRuns: 60, seed: Number(process.env["PAWL_SEED"] ?? Date.now() % 2 ** 31), verbose: 1 });
 });
@@ -160,15 +160,15 @@ function same(a: Machine, b: Machine): void {
 function blocksHold({ state, cold }: Machine): void {
   const needed = new Set<string>();
   for (let job = state.jobs.pool.nextUsed(0); job !== 0; job = state.jobs.pool.nextUsed(job)) {
-    if (state.jobs.has(job, jobFlags.inBlock)) needed.add(`blk/${Math.floor(job / BLOCK_JOBS).toString(16).padStart(8, "0")}`);
+    if (state.jobs.has(job, jobFlags.inBlock)) needed.add(`together/${Math.floor(job / BLOCK_JOBS).toString(16).padStart(8, "0")}`);
   }
-  assert.deepEqual(cold.under("blk/"), [...needed].sort());
+  assert.deepEqual(cold.under("together/"), [...needed].sort());
 }
 
 test("consecutive jobs share blocks, the rest stand alone", () => {
   const machine = new Machine();
   many(machine, named(40));
-  assert.deepEqual(machine.cold.under("blk/"), ["blk/00000001"]);
+  assert.deepEqual(machine.cold.under("together/"), ["together/00000001"]);
   assert.equal(machine.cold.under("def/").length, 24);
   assert.equal(specOf(definitionOf(machine.state, machine.job("job-19"))).description, "d");
 });
@@ -178,7 +178,7 @@ test("a block of numbers that are used again holds the later jobs, not those tha
   many(machine, named(40));
   for (const { id } of named(40)) change(machine, "cancel", id);
   many(machine, named(40, 50));
-  assert.deepEqual(machine.cold.under("blk/"), ["blk/00000001"]);
+  assert.deepEqual(machine.cold.under("together/"), ["together/00000001"]);
   for (let job = 1; job <= 40; job++) assert.equal(definitionOf(machine.state, job).jobId, `job-${49 + job}`);
 });
 
