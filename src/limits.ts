@@ -139,7 +139,7 @@ export const limits = {
   /** One that takes longer is said; one that takes this long ends the node. */
   checkpointSlowMs: 60_000,
   checkpointHungMs: 300_000,
-  checkpointHeadersKept: 4096,
+  checkpointHeadersKept: 2048,
   pageBytes: 64 * KIB,
   historyBlockRecordsMax: 1024,
   /** A block ends early with so much text in it. */
@@ -175,7 +175,7 @@ export const limits = {
   copyDirtyKeysMax: 262_144,
   copyCheckpointsMax: 2048,
   logWriteBufferBytes: 64 * MIB,
-  stateWriteBufferBytes: 64 * MIB,
+  stateWriteBufferBytes: 16 * MIB,
   logOpenFilesMax: 256,
   stateOpenFilesMax: 256,
   // The log behind a checkpoint.
@@ -210,8 +210,8 @@ export const limits = {
   agingPageMs: 1_000,
 
   /** Below it nothing new is taken. LevelDB may hold each write buffer in two files for a while, beside a checkpoint. */
-  diskReserveBytes: 320 * MIB,
-  diskReserveEndBytes: 384 * MIB,
+  diskReserveBytes: 256 * MIB,
+  diskReserveEndBytes: 320 * MIB,
   diskCheckMs: 2_000,
   diskToldMaxMs: 5_000,
   diskStallStepDownMs: 2_000,
