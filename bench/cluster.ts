@@ -17,6 +17,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const TOKEN = "benchmark-token-of-this-run-alone";
 const READY_MAX_MS = 120_000;
 const STOP_MAX_MS = 30_000;
+const LEADER_PATIENCE_MS = 20_000;
+const LEADER_PAUSE_MS = 250;
 const LOG_TOLD_CHARS = 2_000;
 
 export type BenchNode = {
@@ -79,12 +81,17 @@ export class BenchCluster {
     }
   }
 
-  /** The nodes with the leader first. All must be ready. */
+  /** The nodes with the leader first. All must be ready; an election may be under way. */
   async leaderFirst(): Promise<readonly BenchNode[]> {
-    const response = await fetch(`${this.nodes[0]?.api}/api/v1/cluster`, { headers: { authorization: `Bearer ${TOKEN}` } });
-    if (!response.ok) throw new Error(`who leads was answered ${response.status} ${await response.text()}`);
-    const { leader_id: leader } = (await response.json()) as { leader_id: string };
-    return this.nodes.toSorted((a, b) => Number(b.id === leader) - Number(a.id === leader));
+    for (const sinceMs = performance.now(); ; await wait(LEADER_PAUSE_MS)) {
+      const response = await fetch(`${this.nodes[0]?.api}/api/v1/cluster`, { headers: { authorization: `Bearer ${TOKEN}` } });
+      const text = await response.text();
+      if (response.ok) {
+        const { leader_id: leader } = JSON.parse(text) as { leader_id: string };
+        return this.nodes.toSorted((a, b) => Number(b.id === leader) - Number(a.id === leader));
+      }
+      if (performance.now() - sinceMs > LEADER_PATIENCE_MS) throw new Error(`who leads was answered ${response.status} ${text}`);
+    }
   }
 
   /** Kills a node without warning; resolves when its process is gone. */

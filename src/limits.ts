@@ -158,6 +158,10 @@ export const limits = {
   historyDaysPerDropMax: 2,
   forgetKeysMax: 1_000,
   scrubPageRows: 1_024,
+  /** Hashes of ids of jobs that ended: about seven bytes each. With more, new jobs look for each id on disk. */
+  endedIdsMax: 4_000_000,
+  endedReadStepMs: 20,
+  endedReadCheckMs: 10_000,
   recentRowsMaxBytes: 4 * MIB,
   definitionBlocksKeptMaxBytes: 16 * MIB,
   dataFilesOpenMax: 64,

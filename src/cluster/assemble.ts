@@ -22,6 +22,7 @@ import type { Wheel } from "../wheel/wheel.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { LogBounds } from "./checkpointer.ts";
 import { DiskSpace } from "./diskspace.ts";
+import { EndedReader } from "./endedreader.ts";
 import { LogWriter } from "./logwriter.ts";
 import { encodePlace } from "./members.ts";
 import type { Pace } from "./pace.ts";
@@ -106,9 +107,12 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const scrubs = [new StateScrub(store), new LogScrub(log), new HistoryScrub(history)];
   const scrubber = new Scrubber(system, pace, scrubs, (error) => replica.fail(error));
   scrubber.start();
+  const endedReader = new EndedReader(system, state, cold, (error) => replica.fail(error));
+  endedReader.start();
   const queries = new Queries(state, history, cold, system);
   const close = async (): Promise<void> => {
     space.stop();
+    await endedReader.stop();
     await scrubber.stop();
     await checkpointer.idle();
     await closeStored();

@@ -7,7 +7,7 @@ import { notAnInstant } from "./applychanges.ts";
 import { Bulk } from "./bulk.ts";
 import { BLOCK_JOBS, definitionOf, addBlock, addDefinition } from "./definitionrows.ts";
 import type { Origin } from "./definitionrows.ts";
-import { forgetEnded } from "./endedrows.ts";
+import { forgetEnded, mayHaveEnded } from "./endedrows.ts";
 import type { Interned } from "./interned.ts";
 import { fillRow, isTaken, roomFor, tableIsFull } from "./newjob.ts";
 import type { RefusedJob, Reply } from "./reply.ts";
@@ -56,7 +56,7 @@ class Maker {
     const dueMs = bulk.dueMs(i);
     const found = jobs.ids.find(idHash, this.isAsked);
     // The text of an id is made only for what needs it.
-    const jobId = found !== 0 || state.endedJobs > 0 ? bulk.jobId(i) : "";
+    const jobId = found !== 0 || mayHaveEnded(state, idHash) ? bulk.jobId(i) : "";
     const problem = (jobId === "" ? undefined : isTaken(state, found, jobId)) ?? notAnInstant(dueMs) ?? this.roomForTexts(i);
     if (problem) return problem;
     const job = jobs.pool.take();

@@ -1,10 +1,11 @@
 // Owns: the cold rows of jobs that ended: one by id, and one by status and id, for lists. What is in one is definition.ts's; when one is
 // written is for executions.ts and applychanges.ts to say.
-// (E1) How many there are is counted in the state, so that while there are none nobody looks for one: of a million new jobs each would.
+// (E1) Nobody looks for one whose id none of them can have (endedids.ts): of a million new jobs each would.
 // (E2) While a job is in the table there is none under its id: what an earlier job with it left goes when the new one is made. So the end
 //      of a job looks for nothing.
 // (E3) Those that ended as nearly all do are found by id alone: a list of them is a list of all, with few left out.
 
+import { hashText } from "../base/checksum.ts";
 import { coldKeys } from "./cold.ts";
 import { decodeEnded, encodeEnded, encodeEndedNow } from "./definition.ts";
 import type { Definition, Ended, EndedFacts } from "./definition.ts";
@@ -13,8 +14,14 @@ import type { State } from "./state.ts";
 const NOTHING = new Uint8Array(0);
 
 export function findEnded(state: State, jobId: string): Ended | undefined {
-  const stored = state.endedJobs === 0 ? undefined : state.cold.get(coldKeys.ended(jobId));
+  if (!mayHaveEnded(state, hashText(jobId))) return undefined;
+  const stored = state.cold.get(coldKeys.ended(jobId));
   return stored && decodeEnded(stored);
+}
+
+/** Whether a job with this hash of its id may have ended (E1). */
+export function mayHaveEnded(state: State, idHash: number): boolean {
+  return state.endedJobs > 0 && state.endedIds.mayHave(idHash);
 }
 
 /** Whether ended jobs of this status have rows of their own by which they are listed (E3). */
@@ -27,6 +34,7 @@ export function addEnded(state: State, facts: EndedFacts, definition: Definition
   const { jobId } = definition;
   state.cold.add(coldKeys.ended(jobId), encodeEndedNow(facts, definition));
   if (isListedByStatus(facts.status)) state.cold.add(coldKeys.endedBy(facts.status, jobId), NOTHING);
+  state.endedIds.add(hashText(jobId));
   state.endedJobs++;
 }
 

@@ -16,6 +16,7 @@ import { findDefinition } from "./definitionrows.ts";
 import type { Block } from "./definitionrows.ts";
 import type { SharedSchedule } from "./definition.ts";
 import { Departed } from "./departed.ts";
+import { EndedIds } from "./endedids.ts";
 import { EventLog } from "./eventlog.ts";
 import { HashSum } from "./hashsum.ts";
 import { emptyHistoryRow } from "./history.ts";
@@ -131,6 +132,9 @@ export class State {
   /** Of definitions, by number, read lately (definitionrows.ts). Memory of this process, not state. */
   readonly blocks = new Kept<number, Block>(limits.definitionBlocksKeptMaxBytes, ({ bytes }) => bytes.length);
 
+  /** Of jobs that ended, in memory of this process (endedrows.ts). */
+  readonly endedIds = new EndedIds(limits.endedIdsMax);
+
   appliedIndex = 0;
   clusterId = "";
   idSpace = "";
@@ -245,6 +249,7 @@ export class State {
     this.keyGeneration = input.u32();
     this.keysInGeneration = input.u32();
     this.endedJobs = input.u32();
+    if (this.endedJobs > 0) this.endedIds.lost();
     this.version = input.u32();
     checkVersion(this.versions, this.version, `checkpoint at ${appliedIndex}`);
     this.unsureUntilMs = input.f64();

@@ -38,8 +38,23 @@ export const bulk: readonly Mutant[] = [
   }),
   mutant("H2e", "a batch uses the id of a job that has run", jobsBulk, {
     file: "src/jobs/applybulk.ts",
-    find: 'const jobId = found !== 0 || state.endedJobs > 0 ? bulk.jobId(i) : "";',
+    find: 'const jobId = found !== 0 || mayHaveEnded(state, idHash) ? bulk.jobId(i) : "";',
     put: 'const jobId = found !== 0 ? bulk.jobId(i) : "";',
+  }),
+  mutant("H2e", "rows of an earlier process are taken for none", "test/cluster/endedreader.test.ts", {
+    file: "src/jobs/state.ts",
+    find: "    if (this.endedJobs > 0) this.endedIds.lost();\n",
+    put: "",
+  }),
+  mutant("H2e", "what ends while rows are read is not known afterwards", "test/jobs/endedids.test.ts", {
+    file: "src/jobs/endedids.ts",
+    find: "    this.reading = this.added(this.reading, hash);\n  }\n\n  private",
+    put: "  }\n\n  private",
+  }),
+  mutant("H2e", "too many ids of ended jobs are taken for all", "test/jobs/endedids.test.ts", {
+    file: "src/jobs/endedids.ts",
+    find: "hashes !== undefined && hashes.size > this.max ? undefined : hashes",
+    put: "hashes !== undefined && hashes.size > this.max ? new Hashes() : hashes",
   }),
   mutant("H2e", "ended jobs are not counted when their rows are forgotten", jobsBulk, {
     file: "src/jobs/endedrows.ts",

@@ -4,6 +4,8 @@ import { Network } from "../sim/network.ts";
 import { SimNode } from "../sim/node.ts";
 import { World } from "../sim/world.ts";
 
+const START_TURNS_MAX = 10_000;
+
 export class Alone {
   readonly world = new World(1);
   readonly node: SimNode;
@@ -23,6 +25,19 @@ export class Alone {
     await alone.node.start();
     await alone.pass(5_000);
     return alone;
+  }
+
+  /** The power goes and comes back; what follows from the start is for pass() to do. */
+  async restart(): Promise<void> {
+    this.node.crash();
+    let isUp = false;
+    const up = this.node.start().then(() => (isUp = true));
+    for (let turns = 0; !isUp && turns < START_TURNS_MAX; turns++) {
+      this.world.step(this.world.nowMs + 1);
+      this.world.promised();
+      await this.world.settle();
+    }
+    await up;
   }
 
   async pass(byMs: number): Promise<void> {
