@@ -334,10 +334,11 @@ export class Replica {
     const applied = applyEntry(this.state, entry.index, command);
     const replies = entry.kind === "command" ? applied : [changedMembers(entry.index)];
     if (command.length > 0) this.clock.applied(readHeader(command).clockMs, nowMs, this.state.clockMs);
+    // What starts here is a part of what the entry costs: each needs a definition from anywhere on disk.
+    this.session?.entryApplied(nowMs);
     const endMs = system.monotonicMs();
     timings.apply.add(endMs - fromMs);
     this.proposals.applied(entry.index, entry.term, replies, this.state.idSpace, endMs - fromMs);
-    this.session?.entryApplied(nowMs);
     if (entry.kind === "command" && entry.data.length === 0) this.termBegun(entry.term);
     return endMs;
   }
