@@ -170,6 +170,8 @@ export const limits = {
   storageSliceBytes: MIB,
   /** Of a batch that is put together, in one turn of the loop: two milliseconds or three. */
   batchSliceBytes: 256 * KIB,
+  /** And so much more that the batch takes so many turns: a loop with much to do has few, and what changes meanwhile is the next batch. */
+  batchTurnsMax: 24,
   storageRowCostBytes: 512,
   storagePageRows: 16,
   logDropsPerWriteMax: 1024,

@@ -78,7 +78,7 @@ export type Assembled = {
 
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const { id, birth, system, disk, transport, events, capacity, logBounds, pace, timings = new Timings() } = options;
-  const found = await findStored(disk, capacity, (run) => system.soon(run), options.versions, pace.batchSliceBytes);
+  const found = await findStored(disk, capacity, (run) => system.soon(run), options.versions, pace);
   const { log, stage, store, cold, state, wheel } = found;
   const raft = raftOf(options, log, state.appliedIndex, store.restored?.membership);
   const writer = new LogWriter(log, () => system.monotonicMs(), timings.logWrite);

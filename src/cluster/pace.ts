@@ -16,8 +16,9 @@ export type Pace = {
   readonly agingPageMs: number;
   /** In leaders' time, from one drop of days of history to the next. */
   readonly historyDropMs: number;
-  /** Of a checkpoint that is put together, in one turn of the loop. */
+  /** Of a checkpoint that is put together: as in src/storage/state.ts. */
   readonly batchSliceBytes: number;
+  readonly batchTurnsMax: number;
 };
 
 export const usualPace: Pace = {
@@ -30,4 +31,5 @@ export const usualPace: Pace = {
   agingPageMs: limits.agingPageMs,
   historyDropMs: limits.historyDropEveryMs,
   batchSliceBytes: limits.batchSliceBytes,
+  batchTurnsMax: limits.batchTurnsMax,
 };

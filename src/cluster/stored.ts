@@ -22,6 +22,7 @@ import { tidyStates } from "../storage/install.ts";
 import { checkState, logOptions, openLog } from "../storage/log.ts";
 import type { RaftLog } from "../storage/log.ts";
 import { StateStore, stateName, stateOptions } from "../storage/state.ts";
+import type { BatchPace } from "../storage/state.ts";
 import type { StateStage } from "../storage/statestage.ts";
 import { Wheel } from "../wheel/wheel.ts";
 
@@ -49,7 +50,7 @@ type OpenHistory<History> = (marks: HistoryMarks) => History;
 
 /** Throws PawlError("quarantined") naming what fails its checks; so does load(). */
 export async function findStored(
-  disk: Disk, capacity: Capacity, soon: Soon, versions: Versions = ownVersions, batchSliceBytes?: number,
+  disk: Disk, capacity: Capacity, soon: Soon, versions: Versions = ownVersions, pace?: BatchPace,
 ): Promise<FoundStored> {
   const logKv = await disk.open("log", logOptions);
   const log = await openLog(logKv);
@@ -59,7 +60,7 @@ export async function findStored(
   const memory = timerMemory(capacity);
   const wheel = new Wheel(memory.items, memory.dueAtMs, memory.lanes, lane.count, 0);
   const state = new State(capacity, memory, wheel, cold, versions);
-  const store = await StateStore.find(stateKv, [state.jobs.rows, state.live.rows], soon, cold, batchSliceBytes);
+  const store = await StateStore.find(stateKv, [state.jobs.rows, state.live.rows], soon, cold, pace);
   const { restored } = store;
   checkState(log, restored);
   if (restored) state.restoreScalars(restored.scalars, restored.appliedIndex);

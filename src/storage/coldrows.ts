@@ -133,6 +133,11 @@ export class ColdRows {
     return out.slice(0, range.limit);
   }
 
+  /** Rows put or removed since the last freeze. */
+  changedRows(): number {
+    return this.active.added.size + this.active.changed.size;
+  }
+
   /** The active set becomes the frozen one. */
   freeze(): void {
     assert(this.frozen.added.size + this.frozen.changed.size === 0, "one checkpoint at a time");

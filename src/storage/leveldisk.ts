@@ -179,15 +179,16 @@ class LevelKv implements Kv {
 
   private async writeBatch(ops: readonly KvOp[]): Promise<void> {
     const batch = this.level.batch();
+    const sliceBytes = Math.max(limits.batchSliceBytes, ops.reduce((sum, op) => sum + costOf(op), 0) / limits.batchTurnsMax);
     let used = 0;
     for (const op of ops) {
-      if (used >= limits.batchSliceBytes) {
+      if (used >= sliceBytes) {
         used = 0;
         await new Promise<void>(this.soon);
       }
       if ("put" in op) batch.put(op.put, op.value);
       else batch.del(op.del);
-      used += limits.storageRowCostBytes + ("put" in op ? op.value.length : 0);
+      used += costOf(op);
     }
     await batch.write({ sync: true });
     const changed = changedNs(this.path);
@@ -195,6 +196,10 @@ class LevelKv implements Kv {
     await syncDirectory(this.path);
     this.directoryChangedNs = changed;
   }
+}
+
+function costOf(op: KvOp): number {
+  return limits.storageRowCostBytes + ("put" in op ? op.value.length : 0);
 }
 
 /** classic-level hands out Buffers, whose slice() shares memory where that of a Uint8Array copies. */

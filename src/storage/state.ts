@@ -83,7 +83,11 @@ type Frozen = CheckpointAt & {
   readonly marks: HistoryMarks;
   readonly deltas: readonly Delta[];
   readonly pages: readonly Page[];
+  readonly coldBytes: number;
 };
+
+/** In how small parts a checkpoint is put together: at least so many bytes in a turn of the loop, at most so many turns. */
+export type BatchPace = { readonly batchSliceBytes: number; readonly batchTurnsMax: number };
 
 type Page = { readonly table: number; readonly page: number; readonly bytes: Uint8Array };
 
@@ -108,14 +112,14 @@ export class StateStore {
   private frozen: Frozen | undefined;
   private committing = false;
   private inFlight = false;
-  private readonly sliceBytes: number;
+  private readonly pace: BatchPace;
   /** Until its rows are loaded. */
   private found: Found | undefined;
 
-  private constructor(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows, sliceBytes: number, found: Found | undefined) {
+  private constructor(kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows, pace: BatchPace, found: Found | undefined) {
     const restored = found?.restored;
     this.found = found;
-    this.sliceBytes = sliceBytes;
+    this.pace = pace;
     this.kv = kv;
     this.tables = tables;
     this.soon = soon;
@@ -134,9 +138,9 @@ export class StateStore {
 
   /** Finds the newest checkpoint; the tables are still empty. Throws PawlError("quarantined") naming what is wrong. */
   static async find(
-    kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows = new ColdRows(kv), sliceBytes: number = limits.batchSliceBytes,
+    kv: Kv, tables: readonly PagedTable[], soon: Soon, cold: ColdRows = new ColdRows(kv), pace: BatchPace = limits,
   ): Promise<StateStore> {
-    return new StateStore(kv, tables, soon, cold, sliceBytes, await findState(kv, tables));
+    return new StateStore(kv, tables, soon, cold, pace, await findState(kv, tables));
   }
 
   /** Finds the newest checkpoint and loads its rows. */
@@ -177,8 +181,9 @@ export class StateStore {
     const deltas = changed.flatMap(({ deltas }) => deltas);
     const bytes = deltas.reduce((sum, delta) => sum + delta.bytes.length + delta.rows.byteLength, 0);
     const pages = [...changed.flatMap(({ pages }) => pages), ...this.duePages(number, bytes, changed)];
+    const coldBytes = this.cold.changedBytes + this.cold.changedRows() * limits.storageRowCostBytes;
     this.cold.freeze();
-    this.frozen = { ...at, number, scalars: at.scalars.slice(), marks, deltas, pages };
+    this.frozen = { ...at, number, scalars: at.scalars.slice(), marks, deltas, pages, coldBytes };
   }
 
   /** Encodes what was frozen over several turns and writes it in one batch (S1). `done` as in Kv.write. */
@@ -188,8 +193,9 @@ export class StateStore {
     this.committing = true;
     const ops: KvOp[] = [];
     const steps = this.encode(frozen, ops);
+    const sliceBytes = Math.max(this.pace.batchSliceBytes, bytesOf(frozen) / this.pace.batchTurnsMax);
     const work = (): void => {
-      for (let used = 0; used < this.sliceBytes; ) {
+      for (let used = 0; used < sliceBytes; ) {
         const step = steps.next();
         if (step.done === true) return this.write(frozen, step.value, ops, done);
         used += step.value;
@@ -284,6 +290,11 @@ export class StateStore {
   }
 }
 
+function bytesOf({ deltas, pages, coldBytes }: Frozen): number {
+  return [...deltas, ...pages].reduce((sum, { bytes }) => sum + bytes.length, coldBytes);
+}
+
+/** Pages and rows, each copied now. */
 function changesOf(table: PagedTable, index: number): Changes {
   const changed = table.takeChanged();
   const { dense, rows } = split(changed, table);

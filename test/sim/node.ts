@@ -32,7 +32,7 @@ export const RETENTION_DAYS = 2;
 /** So little that who is away for some seconds needs a snapshot. */
 const logBounds = { keepBytes: 8_000, maxBytes: 24_000 } as const;
 /** Every row of a checkpoint takes a turn. */
-const upkeep = { stateUpkeepMs: 700, agingPageMs: 150, historyDropMs: 2_000, batchSliceBytes: 1 };
+const upkeep = { stateUpkeepMs: 700, agingPageMs: 150, historyDropMs: 2_000, batchSliceBytes: 1, batchTurnsMax: Number.POSITIVE_INFINITY };
 /** What takes hours on a real node. */
 const pace: Pace = { firstMarkMs: 1_500, markMs: 4_000, scrubFirstStepMs: 30, scrubStepMs: 150, scrubRestMs: 3_000, ...upkeep };
 
