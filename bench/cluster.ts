@@ -20,6 +20,9 @@ const STOP_MAX_MS = 30_000;
 const LEADER_PATIENCE_MS = 20_000;
 const LEADER_PAUSE_MS = 250;
 const LOG_TOLD_CHARS = 2_000;
+/** Of pino's levels. */
+const WARN = 40;
+const WARNINGS_TOLD = 5;
 
 export type BenchNode = {
   readonly id: string;
@@ -212,5 +215,14 @@ async function stopAll(folder: string, started: readonly Started[]): Promise<voi
       clearTimeout(late);
     }),
   );
+  for (const { id, log } of started) tellWarnings(id, log);
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** What a node complained of is gone with its folder, and is what a figure, or a run that broke off, must be read with. */
+function tellWarnings(id: string, log: string): void {
+  const said = readFileSync(log, "utf8").split("\n").filter((line) => Number(/"level":(\d+)/.exec(line)?.[1]) >= WARN);
+  if (said.length === 0) return;
+  const texts = said.slice(-WARNINGS_TOLD).map((line) => /"msg":"([^"]*)/.exec(line)?.[1] ?? line);
+  say(`${id} warned ${said.length} times, in the end: ${texts.join("; ")}`);
 }
