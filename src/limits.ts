@@ -366,6 +366,8 @@ export function checkLimits(): void {
   assert(limits.diskReserveBytes > 2 * buffersBytes + checkpointBytes, "what must go on fits into the reserve of the disk");
   assert(limits.diskReserveEndBytes > limits.diskReserveBytes, "a disk that is nearly full is not so by a hair");
   assert(limits.diskStallStepDownMs < limits.diskStallExitMs, "a leader steps down before it exits");
+  // LevelDB merges four files of level 0 with the ten mebibytes of level 1 in one go; meanwhile the log has no thread to flush its buffer.
+  assert(4 * limits.stateWriteBufferBytes + 10 * MIB <= 2 * limits.logWriteBufferBytes, "no merge of the state outlasts the log's buffers");
   assert(limits.checkpointHeadersKept >= 4 * limits.sweepCheckpointsMax, "two sweeps end before their headers are dropped");
   const witnessedBytes = (limits.checkpointHeadersKept * limits.pageBytes) / 2;
   assert(witnessedBytes >= 2 * limits.stateWriteBufferBytes, "kept headers must name every checkpoint in LevelDB's write-ahead files");

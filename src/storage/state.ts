@@ -11,9 +11,9 @@
 //      written in their place: rows of a list that is loaded, or of jobs that fire every second.
 // (S4) Headers are kept longer than changes: they name every checkpoint whose batch may still be in LevelDB's write-ahead files,
 //      where a batch can vanish without a word, cold rows and all. Records of the copy that laid the state down are kept as long.
+// (S5) Whoever copies the database is told of every batch in the turn in which it is durable (statecopy.ts).
 // (S6) No header goes that a start needs: those since the start of the last finished sweep. So that these are not many, a sweep goes on
 //      with every checkpoint, however little changed.
-// (S5) Whoever copies the database is told of every batch in the turn in which it is durable (statecopy.ts).
 
 import { assert } from "../base/errors.ts";
 import { limits } from "../limits.ts";
@@ -290,11 +290,11 @@ export class StateStore {
   }
 }
 
+/** What putting it together is counted as. */
 function bytesOf({ deltas, pages, coldBytes }: Frozen): number {
   return [...deltas, ...pages].reduce((sum, { bytes }) => sum + bytes.length, coldBytes);
 }
 
-/** Pages and rows, each copied now. */
 function changesOf(table: PagedTable, index: number): Changes {
   const changed = table.takeChanged();
   const { dense, rows } = split(changed, table);

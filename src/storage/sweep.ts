@@ -1,6 +1,7 @@
 // Owns: the order in which base pages are written: table after table, page after page, round and round. A sweep is one round; a
 // checkpoint never writes past the end of one.
-// (W1) A row that appears behind the sweep's place was changed since the sweep began, so it is in a kept delta.
+// (W1) A row that appears behind the sweep's place was changed since the sweep began, so it is in a kept delta, or in a page that was
+//      written since in place of one.
 
 /** The part of a table that a sweep must know. */
 export type Swept = { readonly pageRows: number; rowCount(): number };

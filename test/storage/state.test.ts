@@ -220,6 +220,18 @@ test("what is frozen does not change while it is encoded, and slices are bounded
   assert.deepEqual(rig.replica.store.restored?.scalars, Uint8Array.of(1));
 });
 
+test("a checkpoint takes a bounded number of turns, however large it is", async () => {
+  const rig = await Rig.make(1);
+  const { store } = rig.replica;
+  const row = new Uint8Array(limits.batchSliceBytes);
+  for (let i = 0; i < 8 * limits.batchTurnsMax; i++) store.cold.put(`k${i}`, row);
+  store.freeze(momentAt(0), noHistory);
+  store.commit(() => undefined);
+  let turns = 0;
+  for (let run = rig.slices.shift(); run !== undefined; run = rig.slices.shift(), turns++) run();
+  assert.ok(turns > limits.batchTurnsMax / 2 && turns <= limits.batchTurnsMax + 1, `${turns} turns`);
+});
+
 test("changes and headers that are no longer needed are deleted", async () => {
   const rig = await Rig.make(1);
   const random = randomOf(3);
